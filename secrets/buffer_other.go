@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package secrets
+
+import "unsafe"
+
+func lockedMemory(size uintptr) (unsafe.Pointer, error) { return mlocked(size) }
+
+// undumped has nothing to call here: macOS has no such advice. Core dumps are
+// off by default there, and the launcher sets RLIMIT_CORE to 0.
+func undumped(unsafe.Pointer, uintptr) {}

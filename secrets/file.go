@@ -1,0 +1,67 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// File gives the contents of a file: file:///PATH, at most MaxValue bytes,
+// less one newline at the end ("\n" or "\r\n"), which editors and echo add and
+// no token has. Symlinks are followed (Kubernetes mounts secrets as such), and
+// permissions are the owner's business: a file that others may read is read.
+type File struct{}
+
+// Fetch reads the file at the absolute path. Anything but a regular file is
+// refused without waiting for it: opening a FIFO would block for ever.
+func (File) Fetch(ctx context.Context, path string) (*Buffer, error) {
+	b, err := readFile(ctx, path)
+	switch {
+	case err == nil:
+		return b, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Error{Name: path, Err: ErrNotFound, Fix: "there is no such file, or a directory on the way is missing"}
+	}
+	// The name is in front already.
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return nil, &Error{Name: path, Err: err}
+}
+
+func readFile(ctx context.Context, path string) (*Buffer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(path) {
+		return nil, errors.New("the path must be absolute")
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	b, err := ReadBuffer(f, MaxValue)
+	if err != nil {
+		return nil, err
+	}
+	n := b.Len()
+	_ = b.Use(func(value []byte) error {
+		if n > 0 && value[n-1] == '\n' {
+			if n--; n > 0 && value[n-1] == '\r' {
+				n--
+			}
+		}
+		return nil
+	})
+	b.keep(0, n)
+	return b, nil
+}

@@ -1,0 +1,256 @@
+package secrets
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+const (
+	keyringService = "ward"
+	// nonoService is where nono keeps its secrets. ward reads them and never
+	// writes there: a Set by go-keyring replaces nono's item by one that lacks
+	// nono's third attribute, and nono would not find it any more.
+	nonoService = "nono"
+)
+
+// Keyring is the OS keyring: the Secret Service on Linux (GNOME Keyring,
+// KWallet, KeePassXC), the login keychain on macOS. As a Store it holds bare
+// names under the service "ward"; Services reads those of other programs.
+//
+// go-keyring takes and gives strings, which stay on the heap, and D-Bus and
+// security(1) make copies of their own: call it in the resolver and other
+// processes that end soon. On macOS an item that another program stored with
+// several lines or non-ASCII text comes back as security(1) prints it, in hex.
+type Keyring struct {
+	Index    *Index        // the names Put stored; nil: there is no list
+	Notice   func(string)  // told for each value that came from nono's entries, from any goroutine; may be nil
+	Timeout  time.Duration // for an answer of the keyring; 0 is 30 s
+	Patience time.Duration // for a person to unlock it; 0 is 2 min
+
+	engine sync.Mutex // go-keyring mixes up the prompts of calls that overlap
+	gate   gate
+}
+
+// Services gives the source of keyring://SERVICE/ACCOUNT.
+func (k *Keyring) Services() Source { return services{k} }
+
+type services struct{ *Keyring }
+
+// Fetch reads the account of a service.
+func (s services) Fetch(ctx context.Context, path string) (*Buffer, error) {
+	// ParseRef sees to it that both are there; the first "/" parts them.
+	ref, err := ParseRef("keyring://" + path)
+	if err != nil {
+		return nil, keyringError("", "the keyring", err)
+	}
+	service, account := ref.serviceAccount()
+	where := fmt.Sprintf("the keyring (service %s)", service)
+	value, err := do(ctx, s.Keyring, func() (string, error) { return keyring.Get(service, account) })
+	if errors.Is(err, keyring.ErrNotFound) {
+		return nil, &Error{Name: "keyring://" + path, Where: where, Err: ErrNotFound,
+			Fix: "the service's own program stores it there; `secret-tool search service " + service + "` shows what is there"}
+	} else if err != nil {
+		return nil, keyringError("keyring://"+path, where, err)
+	}
+	return lockString("keyring://"+path, where, value)
+}
+
+// Available says whether a keyring answers, locked or not. Its error says why
+// not, in words for people.
+func (k *Keyring) Available(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout())
+	defer cancel()
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, keyringAnswers(ctx) })
+	if err != nil {
+		return keyringError("", "keyring", err)
+	}
+	return nil
+}
+
+// Fetch reads a name of ward's own, else of nono's.
+func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
+	const where = "the keyring (service ward)"
+	if err := checkName(name); err != nil {
+		return nil, keyringError("", where, err)
+	}
+	nono := false
+	value, err := do(ctx, k, func() (string, error) {
+		value, err := keyring.Get(keyringService, name)
+		if errors.Is(err, keyring.ErrNotFound) {
+			if value, err = keyring.Get(nonoService, name); err == nil {
+				nono = true
+			}
+		}
+		return value, err
+	})
+	if err != nil {
+		if errors.Is(err, keyring.ErrNotFound) {
+			return nil, keyringError(name, where+", nor under service nono", err)
+		}
+		return nil, keyringError(name, where, err)
+	}
+	if nono && k.Notice != nil {
+		k.Notice(fmt.Sprintf("%s: taken from nono's keyring entries; `ward set %s` gives ward its own", name, name))
+	}
+	return lockString(name, where, value)
+}
+
+// Put stores value under the service "ward" and reads it back: a keyring that
+// changes bytes (KWallet keeps text only) is refused, and what was there
+// before is put back.
+func (k *Keyring) Put(ctx context.Context, name string, value *Buffer) error {
+	const where = "the keyring (service ward)"
+	if err := checkName(name); err != nil {
+		return keyringError("", where, err)
+	}
+	if value.Len() > MaxValue {
+		return keyringError(name, where, fmt.Errorf("larger than %d bytes", MaxValue))
+	}
+	// The copy is made here, not in the call that may outlive this one: value
+	// must be free to be destroyed when Put returns.
+	var text string
+	if err := value.Use(func(data []byte) error { text = string(data); return nil }); err != nil {
+		return keyringError(name, where, err)
+	}
+	// The name goes first: a listed name without a value can be seen and
+	// removed, an unlisted value is forgotten.
+	added := false
+	if k.Index != nil {
+		var err error
+		if added, err = k.Index.Add(ctx, name); err != nil {
+			return err
+		}
+	}
+	_, err := do(ctx, k, func() (string, error) { return "", setVerified(name, text) })
+	if err != nil {
+		err = keyringError(name, where, err)
+		if added {
+			_, undone := k.Index.Remove(context.WithoutCancel(ctx), name)
+			err = errors.Join(err, undone)
+		}
+		return err
+	}
+	return nil
+}
+
+func setVerified(name, text string) error {
+	before, missing := keyring.Get(keyringService, name)
+	if missing != nil && !errors.Is(missing, keyring.ErrNotFound) {
+		return missing
+	}
+	if err := keyring.Set(keyringService, name, text); err != nil {
+		return err
+	}
+	after, err := keyring.Get(keyringService, name)
+	if err == nil && after == text {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("this keyring changes such a value: %d bytes went in, %d other ones came out", len(text), len(after))
+	}
+	if missing != nil {
+		return errors.Join(errUnsuitable{err}, keyring.Delete(keyringService, name))
+	}
+	return errors.Join(errUnsuitable{err}, keyring.Set(keyringService, name, before))
+}
+
+// errUnsuitable: the value is better kept elsewhere.
+type errUnsuitable struct{ error }
+
+// Delete removes a name of ward's own, never one of nono's.
+func (k *Keyring) Delete(ctx context.Context, name string) error {
+	where := "the keyring (service ward)"
+	if err := checkName(name); err != nil {
+		return keyringError("", where, err)
+	}
+	_, err := do(ctx, k, func() (string, error) { return "", keyring.Delete(keyringService, name) })
+	missing := errors.Is(err, keyring.ErrNotFound)
+	if err != nil && !missing {
+		return keyringError(name, where, err)
+	}
+	listed := false
+	if k.Index != nil {
+		var failed error
+		if listed, failed = k.Index.Remove(ctx, name); failed != nil {
+			return failed
+		}
+	}
+	// A name that was only listed is gone now, which is what was asked for.
+	if missing && !listed {
+		return keyringError(name, where, err)
+	}
+	return nil
+}
+
+// List gives the names that Put stored. What other programs put under the
+// service "ward" is not among them.
+func (k *Keyring) List(ctx context.Context) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, keyringError("", "keyring", err)
+	}
+	if k.Index == nil {
+		return nil, keyringError("", "keyring", errors.New("there is no list of names"))
+	}
+	return k.Index.Names()
+}
+
+func (k *Keyring) timeout() time.Duration  { return cmp.Or(k.Timeout, 30*time.Second) }
+func (k *Keyring) patience() time.Duration { return cmp.Or(k.Patience, 2*time.Minute) }
+
+// do runs f, which calls go-keyring, once the keyring is known to answer and
+// to be unlocked: go-keyring itself would wait without end.
+func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) {
+	var none T
+	if _, err := await(ctx, func() (T, error) {
+		return none, k.gate.do(func() error { return k.unlock(ctx) })
+	}); err != nil {
+		return none, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, k.timeout())
+	defer cancel()
+	return await(ctx, func() (T, error) {
+		k.engine.Lock()
+		defer k.engine.Unlock()
+		if err := ctx.Err(); err != nil {
+			return none, err
+		}
+		return f()
+	})
+}
+
+func keyringError(name, where string, err error) error {
+	e := &Error{Name: name, Where: where, Err: err}
+	if r, ok := errors.AsType[*RefError](err); ok {
+		e.Fix = r.Fix
+	}
+	if known, ok := errors.AsType[*Error](err); ok {
+		e.Err, e.Fix = known.Err, known.Fix
+	}
+	switch {
+	case errors.Is(err, keyring.ErrNotFound):
+		e.Err, e.Fix = ErrNotFound, "ward set "+name
+	case errors.As(err, new(errUnsuitable)), errors.Is(err, keyring.ErrSetDataTooBig):
+		e.Fix = "keep it in ward's vault: vault://" + name
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Err = fmt.Errorf("no answer in time (%w)", err)
+		e.Fix = "see whether the keyring waits for its password in a window, or hangs"
+	}
+	return e
+}
+
+func lockString(name, where, value string) (*Buffer, error) {
+	b, err := NewBuffer(len(value))
+	if err == nil {
+		err = b.Use(func(data []byte) error { copy(data, value); return nil })
+	}
+	if err != nil {
+		return nil, keyringError(name, where, err)
+	}
+	return b, nil
+}

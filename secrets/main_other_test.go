@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package secrets
+
+func helpers() map[string]func() int { return map[string]func() int{"index": indexWriter} }

@@ -1,0 +1,275 @@
+package secrets
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// sourceTest is what every source must do; a store must do storeTest too.
+type sourceTest struct {
+	source Source
+	path   func(name string) string                      // what Fetch wants for a name; nil: the name
+	plant  func(t *testing.T, name string, value []byte) // puts a value there
+	lacks  func(value []byte) bool                       // values that cannot be planted; nil: none
+	hint   string                                        // in the hint for a missing secret
+	names  []string                                      // nil: edgeNames
+}
+
+// values are made at run time: a fixture would look real to a scanner.
+func values() map[string][]byte {
+	everyByte := make([]byte, 256)
+	for i := range everyByte {
+		everyByte[i] = byte(i)
+	}
+	raw := make([]byte, 2400) // an RSA key of 4096 bits has 3,243 bytes of PEM
+	rand.Read(raw)
+	pem := []byte("-----BEGIN " + "PRIVATE KEY-----\n")
+	for text := base64.StdEncoding.EncodeToString(raw); text != ""; {
+		n := min(64, len(text))
+		pem = append(append(pem, text[:n]...), '\n')
+		text = text[n:]
+	}
+	pem = append(pem, "-----END "+"PRIVATE KEY-----\n"...)
+	return map[string][]byte{
+		"token":            append([]byte("sk-"), random(40)...),
+		"nothing":          {},
+		"one byte":         []byte("x"),
+		"newline":          []byte("\n"),
+		"lines":            []byte("one\ntwo\r\n\n three \n\n"),
+		"UTF-8":            []byte("pässwörd 密码 🔑"),
+		"key file":         pem,
+		"NUL":              []byte("a\x00b"),
+		"every byte":       everyByte,
+		"like an encoding": []byte("go-keyring-base64:" + base64.StdEncoding.EncodeToString(random(9))),
+		"100 kB":           random(100_000),
+	}
+}
+
+// edgeNames are apart from each other on no file system unless a store sees to it.
+var edgeNames = []string{
+	"token", "TOKEN", "Token", "tOKEN", "a", "A", "_", "0", "identity", "IDENTITY", "recipient.txt", "index.json",
+	"org/project/KEY", "org/Project/KEY", "org.project.KEY", "token.age", "token.prev", "token.age.prev", "me@example.com",
+	"a+b", "con", "a.", "org-project-KEY", strings.Repeat("n", 200), strings.Repeat("N", 200),
+}
+
+func (s sourceTest) run(t *testing.T) {
+	ctx := context.Background()
+	at := func(name string) string {
+		if s.path == nil {
+			return name
+		}
+		return s.path(name)
+	}
+	for what, value := range values() {
+		t.Run("value/"+what, func(t *testing.T) {
+			if s.lacks != nil && s.lacks(value) {
+				return
+			}
+			name := "value_" + strings.Map(func(r rune) rune {
+				if r == ' ' || r == '-' {
+					return '_'
+				}
+				return r
+			}, what)
+			s.plant(t, name, value)
+			b, err := s.source.Fetch(ctx, at(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Destroy()
+			if !bytes.Equal(plain(t, b), value) {
+				t.Errorf("%d bytes went in, %d came out, or other ones", len(value), b.Len())
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		b, err := s.source.Fetch(ctx, at("not_there"))
+		if b != nil || !errors.Is(err, ErrNotFound) || !errors.As(err, new(*Error)) {
+			t.Fatalf("%v, %v", b, err)
+		}
+		if !strings.Contains(err.Error(), "not_there: not found") || !strings.Contains(hintOf(err), s.hint) || hintOf(err) == "" {
+			t.Errorf("%v\nhint: %s\nwant the name and the hint %s", err, hintOf(err), s.hint)
+		}
+	})
+	t.Run("names", func(t *testing.T) {
+		names := s.names
+		if names == nil {
+			names = edgeNames
+		}
+		for i, name := range names {
+			s.plant(t, name, fmt.Appendf(nil, "value %d", i))
+		}
+		for i, name := range names {
+			b, err := s.source.Fetch(ctx, at(name))
+			if err != nil {
+				t.Error(err)
+			} else if got := string(plain(t, b)); got != fmt.Sprintf("value %d", i) {
+				t.Errorf("%s gives the value of another: %q", name, got)
+			}
+		}
+	})
+	t.Run("at once", func(t *testing.T) { s.atOnce(t, at) })
+	t.Run("cancelled", func(t *testing.T) {
+		s.plant(t, "here", []byte("v"))
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		started := time.Now()
+		b, err := s.source.Fetch(gone, at("here"))
+		if b != nil || !errors.Is(err, context.Canceled) || time.Since(started) > time.Second {
+			t.Errorf("%v, %v after %v", b, err, time.Since(started))
+		}
+	})
+}
+
+// atOnce fetches 32 values at the same time, one of them missing.
+func (s sourceTest) atOnce(t *testing.T, at func(string) string) {
+	for i := range 31 {
+		s.plant(t, fmt.Sprintf("n%d", i), fmt.Appendf(nil, "value %d", i))
+	}
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			b, err := s.source.Fetch(context.Background(), at(fmt.Sprintf("n%d", i)))
+			if i == 31 {
+				if !errors.Is(err, ErrNotFound) {
+					t.Error(err)
+				}
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer b.Destroy()
+			if got := string(plain(t, b)); got != fmt.Sprintf("value %d", i) {
+				t.Errorf("n%d is %q", i, got)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// storeTest runs on a store that is empty.
+func storeTest(t *testing.T, store Store) {
+	ctx := context.Background()
+	put := func(t *testing.T, name string, value []byte) {
+		t.Helper()
+		if err := store.Put(ctx, name, bufferOf(t, value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(t *testing.T) []string {
+		t.Helper()
+		names, err := store.List(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	t.Run("empty", func(t *testing.T) {
+		if names := list(t); len(names) > 0 {
+			t.Errorf("lists %q", names)
+		}
+	})
+	t.Run("replace", func(t *testing.T) {
+		for _, value := range []string{"first", "the second, longer", "3"} {
+			put(t, "replaced", []byte(value))
+			b, err := store.Fetch(ctx, "replaced")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(plain(t, b)); got != value {
+				t.Errorf("%q after %q was put", got, value)
+			}
+		}
+		if names := list(t); !slices.Equal(names, []string{"replaced"}) {
+			t.Errorf("lists %q", names)
+		}
+	})
+	t.Run("delete", func(t *testing.T) {
+		put(t, "kept", []byte("v"))
+		put(t, "Replaced", []byte("another"))
+		if err := store.Delete(ctx, "replaced"); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := store.Fetch(ctx, "replaced"); b != nil || !errors.Is(err, ErrNotFound) {
+			t.Errorf("after Delete: %v, %v", b, err)
+		}
+		if err := store.Delete(ctx, "replaced"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("the second Delete: %v", err)
+		}
+		if names := list(t); !slices.Equal(names, []string{"Replaced", "kept"}) {
+			t.Errorf("lists %q", names)
+		}
+		for _, name := range []string{"kept", "Replaced"} {
+			if err := store.Delete(ctx, name); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("refused names", func(t *testing.T) {
+		for _, name := range []string{"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "vault://a", "sk-" + string(random(30))} {
+			if err := store.Put(ctx, name, bufferOf(t, []byte("v"))); !errors.As(err, new(*RefError)) || len(name) > 20 && strings.Contains(err.Error(), name) {
+				t.Errorf("Put under %q: %v", name, err)
+			}
+			if _, err := store.Fetch(ctx, name); !errors.As(err, new(*RefError)) {
+				t.Errorf("Fetch of %q: %v", name, err)
+			}
+			if err := store.Delete(ctx, name); !errors.As(err, new(*RefError)) {
+				t.Errorf("Delete of %q: %v", name, err)
+			}
+		}
+		if names := list(t); len(names) > 0 {
+			t.Errorf("lists %q", names)
+		}
+	})
+	t.Run("too large", func(t *testing.T) {
+		big, err := NewBuffer(MaxValue + 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer big.Destroy()
+		if err := store.Put(ctx, "big", big); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
+			t.Error(err)
+		}
+	})
+	t.Run("a value that is gone", func(t *testing.T) {
+		put(t, "gone", []byte("before"))
+		b := bufferOf(t, []byte("v"))
+		b.Destroy()
+		if err := store.Put(ctx, "gone", b); !errors.Is(err, errDestroyed) {
+			t.Error(err)
+		}
+		if b, err := store.Fetch(ctx, "gone"); err != nil || string(plain(t, b)) != "before" {
+			t.Errorf("the value before it: %v", err)
+		}
+		if err := store.Delete(ctx, "gone"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("as a source", sourceTest{
+		source: store,
+		plant:  put,
+		hint:   "ward set not_there",
+	}.run)
+	t.Run("listed", func(t *testing.T) {
+		names := list(t)
+		for _, name := range edgeNames {
+			if !slices.Contains(names, name) {
+				t.Errorf("%s is not listed", name)
+			}
+		}
+		if !slices.IsSorted(names) {
+			t.Errorf("not sorted: %q", names)
+		}
+	})
+}
