@@ -1,0 +1,163 @@
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Vars are what ~ and the variables of a profile stand for on this machine.
+type Vars struct {
+	OS      string              // as runtime.GOOS: rules for another system are left out; "" leaves out all that name one
+	Home    string              // absolute: ~ and $HOME
+	WorkDir string              // absolute: $WORKDIR, and where relative paths start
+	TempDir string              // absolute: $TMPDIR
+	UID     int                 // $UID
+	Env     func(string) string // asked for XDG_*; nil for none
+}
+
+// variables are the names that a profile may use.
+var variables = [...]string{"HOME", "WORKDIR", "TMPDIR", "UID",
+	"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"}
+
+// value gives one variable. The XDG variables have the defaults of the XDG Base Directory Specification,
+// which also says to ignore one that is not absolute; for XDG_RUNTIME_DIR, which has no default there, it
+// is the directory that systemd makes.
+func (v Vars) value(name string) (string, error) {
+	var value string
+	switch name {
+	case "HOME":
+		value = v.Home
+	case "WORKDIR":
+		value = v.WorkDir
+	case "TMPDIR":
+		value = v.TempDir
+	case "UID":
+		return strconv.Itoa(v.UID), nil
+	case "XDG_CONFIG_HOME":
+		value = v.xdg(name, v.Home, ".config")
+	case "XDG_DATA_HOME":
+		value = v.xdg(name, v.Home, ".local/share")
+	case "XDG_STATE_HOME":
+		value = v.xdg(name, v.Home, ".local/state")
+	case "XDG_CACHE_HOME":
+		value = v.xdg(name, v.Home, ".cache")
+	case "XDG_RUNTIME_DIR":
+		value = v.xdg(name, "/run/user", strconv.Itoa(v.UID))
+	default:
+		return "", errors.New("unknown variable $" + name)
+	}
+	if !filepath.IsAbs(value) {
+		return "", fmt.Errorf("$%s has no value here", name)
+	}
+	return value, nil
+}
+
+func (v Vars) xdg(name, base, rest string) string {
+	if v.Env != nil {
+		if value := v.Env(name); filepath.IsAbs(value) {
+			return value
+		}
+	}
+	if base == "" {
+		return ""
+	}
+	return filepath.Join(base, rest)
+}
+
+// Expand gives a copy of p whose paths are absolute and clean, without the rules for other systems. It
+// touches no file: "exists", Create and symbolic links are left to the launcher. Its errors are *Error,
+// joined, for variables that have no value here.
+func (p *Profile) Expand(v Vars) (*Profile, error) {
+	e := expander{vars: v}
+	q := *p
+	for _, l := range q.Filesystem.lists() {
+		*l.rules = e.paths("filesystem."+l.name, *l.rules)
+	}
+	q.Network.AllowUnixSockets = e.paths("network.allow_unix_sockets", p.Network.AllowUnixSockets)
+	q.Environment.SetVars = maps.Clone(p.Environment.SetVars)
+	for name, s := range q.Environment.SetVars {
+		s.Value = e.value(s.Why, "environment.set_vars."+name, s.Value)
+		q.Environment.SetVars[name] = s
+	}
+	if len(e.mistakes) > 0 {
+		return nil, joined(e.mistakes)
+	}
+	return &q, nil
+}
+
+// ExpandPaths is Expand for a list of its own, such as Credentials.
+func ExpandPaths(rules []PathRule, v Vars) ([]PathRule, error) {
+	e := expander{vars: v}
+	out := e.paths("path", rules)
+	return out, joined(e.mistakes)
+}
+
+type expander struct {
+	vars     Vars
+	mistakes []*Error
+}
+
+func (e *expander) value(w Why, subject, s string) string {
+	s, err := substitute(s, e.vars.value)
+	if err != nil {
+		e.mistakes = append(e.mistakes, errorAt(w, subject, "", err.Error()))
+	}
+	return s
+}
+
+func (e *expander) paths(subject string, rules []PathRule) (out []PathRule) {
+	for _, r := range rules {
+		if r.When.OS != "" && r.When.OS != e.vars.OS {
+			continue
+		}
+		if r.Path == "~" || strings.HasPrefix(r.Path, "~/") {
+			r.Path = "$HOME" + r.Path[1:]
+		}
+		if _, err := substitute(r.Path, e.vars.value); err != nil && r.When.Exists {
+			continue // below a directory that is not there nothing exists
+		}
+		r.Path = e.value(r.Why, subject, r.Path)
+		if !filepath.IsAbs(r.Path) {
+			r.Path = e.value(r.Why, subject, "$WORKDIR") + "/" + r.Path
+		}
+		r.Path = filepath.Clean(r.Path)
+		out = append(out, r)
+	}
+	return out
+}
+
+// substitute replaces $NAME and ${NAME}; $$ is a dollar sign, and so is one that no name follows.
+func substitute(s string, value func(string) (string, error)) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, "$")
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		if s, found = strings.CutPrefix(rest, "$"); found {
+			b.WriteByte('$')
+			continue
+		}
+		var name string
+		if braced, ok := strings.CutPrefix(rest, "{"); ok {
+			if name, s, found = strings.Cut(braced, "}"); !found {
+				return "", errors.New("${ without }")
+			}
+		} else if s = strings.TrimLeft(rest, letters+"0123456789_"); len(s) == len(rest) {
+			b.WriteByte('$')
+			continue
+		} else {
+			name = rest[:len(rest)-len(s)]
+		}
+		v, err := value(name)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(v)
+	}
+}
