@@ -1,0 +1,284 @@
+// Package guard reads along what a command prints and masks the secrets in it.
+//
+// It knows secrets by fingerprint only: keyed tags of their windows, made by
+// Fingerprint in the process that has the values, and sent to the one that
+// guards. A Guard takes bytes and gives bytes. It starts nothing, waits for
+// nothing, and keeps no value.
+//
+//  1. The stream is squeezed to a shadow: letters and digits in order, without
+//     escape sequences, spaces, line ends, punctuation (stream.go).
+//  2. Each window of the shadow is looked up among the fingerprints (match.go).
+//  3. What is found is overwritten with stars where it stands: the same number
+//     of bytes and columns, every escape sequence intact.
+//  4. An end that may be the beginning of a value is held back until more
+//     comes or the caller, some milliseconds later, calls Flush. The matcher
+//     goes on from there, so that nothing is gained by printing slowly.
+//
+// What it does not see: a value in another encoding, turned round or in other
+// letters; cells of one value painted in another order than they are read;
+// fewer than 8 characters of it (12 of a hexadecimal one); a value known only
+// whole that comes letter by letter. It stops accidents. Who wants to carry a
+// secret out is stopped by the sandbox.
+package guard
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Mode is what happens to a secret that is met. The zero Mode is Redact.
+type Mode uint8
+
+const (
+	Redact Mode = iota // mask it
+	Block              // mask it; the caller ends the command once Leaks is not 0
+	Warn               // count it and let it pass
+	Off                // look for nothing
+)
+
+var modeNames = [...]string{"redact", "block", "warn", "off"}
+
+func (m Mode) String() string {
+	if int(m) < len(modeNames) {
+		return modeNames[m]
+	}
+	return fmt.Sprintf("mode %d", uint8(m))
+}
+
+// MarshalText gives the mode's name.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads redact, block, warn or off.
+func (m *Mode) UnmarshalText(text []byte) error {
+	i := slices.Index(modeNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("guard mode %q: unknown, want redact, block, warn or off", text)
+	}
+	*m = Mode(i)
+	return nil
+}
+
+// Options of one guarded stream. The zero value is the default.
+type Options struct {
+	Mode Mode
+}
+
+// Report tells before the start what the guard can do.
+type Report struct {
+	Whole     []string    // names of values matched only whole and standing by themselves
+	Unguarded []Unguarded // values that are not looked for
+	Unlocked  error       // why the guard's memory could not be locked; nil if it is
+}
+
+// Unguarded is a value that is not looked for.
+type Unguarded struct {
+	Name string
+	Why  string // as in "NAME has fewer than 8 letters and digits"
+}
+
+// Hit is how often one value was met. A value that stands twice with nothing
+// between is met once.
+type Hit struct {
+	Name  string
+	Count int
+}
+
+const (
+	shown = 0 // index of the lane of what is shown
+	said  = 1 // and of strings to the terminal
+
+	padWords = context / 8
+	holdSize = 2048 // bytes; more than the longest head in true colour needs
+)
+
+// Guard guards one stream: standard output and error need one each. It is not
+// for use by several goroutines at once.
+type Guard struct {
+	mode   Mode
+	names  []string
+	counts []int
+	arena  *arena // nil: nothing to look for
+	table  *table
+	pad    []uint64
+	kinds  [256]byte
+	state  state
+	lanes  [2]lane
+	hold   []byte // holdSize bytes in the arena
+	held   int    // that many are held
+	out    []byte // held bytes and the next chunk in a row
+}
+
+// New makes a guard for the values of prints, all of which were made under key.
+func New(key Key, prints []Print, opt Options) (*Guard, Report) {
+	g := &Guard{mode: opt.Mode}
+	var report Report
+	for _, p := range prints {
+		switch p.cover {
+		case byWindows:
+		case asWhole:
+			report.Whole = append(report.Whole, p.Name)
+		default:
+			report.Unguarded = append(report.Unguarded, Unguarded{p.Name, p.cover.String()})
+		}
+		g.names = append(g.names, p.Name)
+	}
+	size, windows := sizeOf(prints)
+	if windows == 0 || opt.Mode == Off {
+		return g, report
+	}
+	g.arena = newArena(size.bytes() + 2*padWords*8 + 2*laneSize + holdSize)
+	report.Unlocked = g.arena.err
+	g.table = newTable(g.arena, key, prints, size)
+	g.counts = make([]int, len(prints))
+	g.kinds = kinds()
+	g.hold = carve[byte](g.arena, holdSize)
+	g.pad = carve[uint64](g.arena, 2*padWords)
+	for i := range g.pad {
+		g.pad[i] = g.table.hash.tag([]byte{'p', 'a', 'd', byte(i)})
+	}
+	for i := range g.lanes {
+		l := &g.lanes[i]
+		l.text = (*[laneSize]byte)(carve[byte](g.arena, laneSize))
+		l.trail = gapEdge
+		l.cover(g.pad[i*padWords:])
+	}
+	return g, report
+}
+
+// Process takes the next bytes of the stream and gives those that may be
+// written now. It masks in buf itself; the result is a part of buf or of the
+// guard's own memory, and good until the next call.
+func (g *Guard) Process(buf []byte) []byte {
+	if g.arena == nil || len(buf) == 0 {
+		return buf
+	}
+	from := g.held
+	buf = g.join(buf)
+	g.uncover()
+	for from < len(buf) {
+		end := min(from+blockSize, len(buf))
+		g.parse(buf, from, end)
+		for i := range g.lanes {
+			if l := &g.lanes[i]; l.seen < l.n || len(g.table.wholes) > 0 {
+				g.match(l, buf, false)
+			}
+			g.lanes[i].slide()
+		}
+		from = end
+	}
+	keep := len(buf)
+	if g.mode != Warn {
+		if at := g.holdFrom(buf); len(buf)-at <= holdSize {
+			keep = at
+		}
+	}
+	g.held = copy(g.hold, buf[keep:])
+	clear(buf[keep:])
+	for i := range g.lanes {
+		g.lanes[i].leave(keep)
+	}
+	g.cover()
+	return buf[:keep]
+}
+
+// join puts the held bytes before buf.
+func (g *Guard) join(buf []byte) []byte {
+	if g.held == 0 {
+		return buf
+	}
+	clear(g.out)
+	if n := g.held + len(buf); cap(g.out) < n {
+		g.out = make([]byte, n, max(n, holdSize+1<<15))
+	} else {
+		g.out = g.out[:n]
+	}
+	copy(g.out, g.hold[:g.held])
+	copy(g.out[g.held:], buf)
+	clear(buf)
+	g.held = 0
+	return g.out
+}
+
+// leave counts places from keep on, as all before is written and gone.
+func (l *lane) leave(keep int) {
+	for l.live < l.n && int(l.pos[l.live]) < keep {
+		l.live++
+	}
+	for i := range l.n { // all: distances count
+		l.pos[i] -= int32(keep)
+	}
+}
+
+// Held reports whether bytes are held back. If no more come within some
+// milliseconds the caller should Flush, as a person may be waiting for them.
+func (g *Guard) Held() bool { return g.held > 0 }
+
+// Flush gives the bytes that were held back, also at the end of the stream.
+// They are good until the next call.
+func (g *Guard) Flush() []byte {
+	if g.held == 0 {
+		return nil
+	}
+	buf := g.hold[:g.held]
+	g.uncover()
+	for i := range g.lanes {
+		g.match(&g.lanes[i], buf, true)
+		g.lanes[i].live = g.lanes[i].n
+	}
+	g.cover()
+	g.held = 0
+	return buf
+}
+
+func (g *Guard) uncover() {
+	for i := range g.lanes {
+		g.lanes[i].uncover(g.pad[i*padWords:])
+	}
+}
+
+func (g *Guard) cover() {
+	for i := range g.lanes {
+		g.lanes[i].cover(g.pad[i*padWords:])
+	}
+}
+
+// Leaks is how many times a value was met so far.
+func (g *Guard) Leaks() int {
+	sum := 0
+	for _, n := range g.counts {
+		sum += n
+	}
+	return sum
+}
+
+// Stats tells which values were met, by name, in the order of their names.
+func (g *Guard) Stats() []Hit {
+	sums := map[string]int{}
+	for i, n := range g.counts {
+		if n > 0 {
+			sums[g.names[i]] += n
+		}
+	}
+	var hits []Hit
+	for name, n := range sums {
+		hits = append(hits, Hit{name, n})
+	}
+	slices.SortFunc(hits, func(a, b Hit) int { return cmp.Compare(a.Name, b.Name) })
+	return hits
+}
+
+// Wipe overwrites all that the guard knew and the last it read. Only Stats,
+// Leaks and Held may be called afterwards; Process on a wiped guard panics
+// rather than let anything pass unread.
+func (g *Guard) Wipe() {
+	if g.arena == nil {
+		return
+	}
+	clear(g.out[:cap(g.out)])
+	g.arena.free()
+	g.table, g.pad, g.hold, g.held = nil, nil, nil, 0
+	for i := range g.lanes {
+		g.lanes[i].text = nil
+	}
+}

@@ -1,0 +1,98 @@
+package guard
+
+import "bytes"
+
+// prefixes are beginnings that every key of a vendor shares: no secret, and so
+// no reason to mask anything. Collected from the rules of gitleaks (config
+// b58d3f10), which tests keys in the wild against them, and from the vendors'
+// own descriptions of their keys. The last ones are what private key files of
+// one kind begin with, ahead of the numbers that differ (RFC 5958, RFC 8017,
+// OpenSSH's PROTOCOL.key), in base64.
+var prefixes = [...]string{
+	"sk-proj-", "sk-svcacct-", "sk-admin-", "sk-ant-api03-", "sk-ant-admin01-", "sk-ant-oat01-", "sk-ant-ort01-",
+	"sk-or-v1-", "sk-", "pplx-", "gsk_", "xai-", "r8_", "hf_", "api_org_",
+	"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
+	"glpat-", "glptt-", "glrt-", "gldt-", "glft-", "glimt-", "glagent-", "gloas-", "glsoat-", "glffct-", "glcbt-", "GR1348941",
+	"AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ABSK", "bedrock-api-key-",
+	"xoxb-", "xoxp-", "xapp-1-", "xoxe.xoxb-1-", "xoxe.xoxp-1-", "xoxe-1-",
+	"sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_",
+	"AIzaSy", "AIza", "ya29.", "GOCSPX-", "npm_", "pypi-AgEIcHlwaS5vcmc", "rubygems_",
+	"SG.", "SK", "dop_v1_", "doo_v1_", "dor_v1_", "dapi", "lin_api_", "ntn_", "hvs.", "hvb.",
+	"dp.pt.", "dp.st.", "ops_eyJ", "A3-", "AGE-SECRET-KEY-1", "shpat_", "shpca_", "shppa_", "shpss_",
+	"pscale_tkn_", "pscale_pw_", "pscale_oauth_", "sntryu_", "sntrys_eyJpYXQiO", "glsa_", "glc_", "eyJrIjoi",
+	"pul-", "PMAK-", "tfp_", "fo1_", "fm1a_", "fm1r_", "fm2_", "HRKU-AA", "NRAK-", "NRII-", "NRJS-",
+	"LTAI", "EAAA", "sq0atp-", "EAAM", "EAAC", "v1.0-", "dt0c01.", "duffel_live_", "duffel_test_", "EZAK", "EZTK",
+	"AKCp", "cmVmd", "pnu_", "rdme_", "ico-", "xkeysib-", "sha256~", "AQVN", "sb_secret_", "sbp_", "tskey-auth-",
+	"ATATT3xFfGF0",
+	"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", "MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQ",
+	"MIIEvwIBADANBgkqhkiG9w0BAQEFAASCBKkwggSlAgEAAoIBAQ", "MIIEowIBAAKCAQEA", "MIIEpAIBAAKCAQEA", "MIIEpQIBAAKCAQEA",
+	"MIIJKQIBAAKCAgEA", "MIIJKAIBAAKCAgEA", "MIIJKgIBAAKCAgEA", "MHcCAQEEI", "MC4CAQAwBQYDK2VwBCIEI",
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg",
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUxOQAAAC",
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABFwAAAAdzc2gtcnNhAAAAAwEAAQAAAQEA",
+}
+
+// infix stands in the middle of OpenAI's keys; it is their name in base64.
+const infix = "T3BlbkFJ"
+
+// stretch is a piece of a value.
+type stretch struct {
+	text  []byte
+	inner bool // a letter or digit of the value stands right before it
+}
+
+// parts gives those stretches of value that are secret, as slices of it: past
+// vendors' prefixes, a PEM file's first and last line, and the first two
+// fields of a JSON Web Token, which say who it is for.
+func parts(value []byte) []stretch {
+	if i := bytes.LastIndexByte(value, '.'); bytes.HasPrefix(value, []byte("eyJ")) && bytes.Count(value, []byte(".")) == 2 {
+		value = value[i+1:]
+	}
+	var found []stretch
+	for len(value) > 0 {
+		armour := bytes.Index(value, []byte("-----"))
+		if armour == 0 {
+			_, value, _ = bytes.Cut(value, []byte("\n"))
+			continue
+		}
+		part := value
+		if armour > 0 {
+			part = value[:armour]
+		}
+		value = value[len(part):]
+		skip := prefixLen(part)
+		inner := skip > 0 && class(part[skip-1]) < classSymbol
+		before, after, cut := bytes.Cut(part[skip:], []byte(infix))
+		found = append(found, stretch{before, inner})
+		if cut {
+			found = append(found, stretch{after, true})
+		}
+	}
+	return found
+}
+
+// prefixLen is the length of the longest prefix of a vendor that text begins
+// with; line breaks inside it do not count, as long prefixes run over lines.
+func prefixLen(text []byte) int {
+	longest := 0
+	for _, p := range prefixes {
+		if n := matchFolded(text, p); n > longest {
+			longest = n
+		}
+	}
+	return longest
+}
+
+func matchFolded(text []byte, prefix string) int {
+	at := 0
+	for i := 0; i < len(prefix); i++ {
+		for at < len(text) && (text[at] == '\n' || text[at] == '\r') {
+			at++
+		}
+		if at == len(text) || text[at] != prefix[i] {
+			return 0
+		}
+		at++
+	}
+	return at
+}
