@@ -1,0 +1,49 @@
+package sandbox
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
+)
+
+// rootKeeps are the capabilities that a command started by root keeps: Docker's default set without NET_RAW, MKNOD,
+// SYS_CHROOT, AUDIT_WRITE and SETFCAP. Package managers need them; none of them reads another process or mounts.
+// CAP_PERFMON and CAP_SYS_ADMIN must go: since Linux 6.14 either one opens /proc/PID/environ of processes outside a
+// Landlock domain.
+const rootKeeps = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
+	1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETPCAP | 1<<unix.CAP_NET_BIND_SERVICE
+
+// dropCapabilities leaves keep (a bit per capability) in every set of every thread, and drops the rest from the
+// calling thread's bounding set, which is the one that the command inherits.
+func dropCapabilities(keep uint64) error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && err != unix.EINVAL {
+		return fmt.Errorf("ambient capabilities: %w", err)
+	}
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP+8; c++ {
+		if keep&(1<<c) != 0 {
+			continue
+		}
+		// EINVAL: the kernel has no such capability. EPERM: without CAP_SETPCAP the set cannot shrink, and need not:
+		// no_new_privs keeps execve from giving out of it.
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL && err != unix.EPERM {
+			return fmt.Errorf("bounding set: %w", err)
+		}
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have, want [2]unix.CapUserData
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	for i := range want {
+		k := uint32(keep >> (32 * i))
+		want[i].Permitted = have[i].Permitted & k
+		want[i].Effective = have[i].Permitted & k
+	}
+	// psx and not syscall.AllThreadsSyscall, which refuses to work in a binary that was linked with cgo.
+	if _, _, e := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&want[0])), 0); e != 0 {
+		return fmt.Errorf("capset: %w", e)
+	}
+	return nil
+}

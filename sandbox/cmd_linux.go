@@ -1,0 +1,355 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// state is what the supervisor holds of a launch.
+type state struct {
+	stageTwo *exec.Cmd
+	control  control
+	mediator *mediator
+	events   chan Event
+	gone     map[Layer]string // the layers that stage two was told to do without
+
+	once  sync.Once
+	end   error // how stage two ended
+	close sync.Once
+}
+
+// Start makes stage two and waits until every layer is on: after it, only [Cmd.Go] is missing. If it fails, nothing
+// of the command ran and nothing is left to close. A *LayerError says which layer this kernel refuses.
+func (c *Cmd) Start() error {
+	if err := c.Launch(); err != nil {
+		return err
+	}
+	return c.Prepared()
+}
+
+// Launch is the first half of Start: stage two runs and prepares. The resolver can be started meanwhile.
+func (c *Cmd) Launch() error { return c.start(false) }
+
+// Prepared is the second half of Start.
+func (c *Cmd) Prepared() error {
+	err := c.prepare()
+	if err != nil {
+		c.Kill()
+		c.Close()
+	}
+	return err
+}
+
+func (c *Cmd) start(probe bool) error {
+	if err := c.Policy.valid(); err != nil {
+		return err
+	}
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return err
+	}
+	c.control = ours
+	defer theirs.Close()
+	c.gone = map[Layer]string{}
+	for _, l := range c.Without {
+		c.gone[l] = "switched off"
+	}
+	if c.Policy.Nested {
+		for _, l := range []Layer{LayerNamespaces, LayerMounts, LayerNotify} {
+			c.gone[l] = "inside another launch"
+		}
+	}
+	for {
+		err := c.fork(theirs, probe)
+		if err == nil {
+			break
+		}
+		if c.gone[LayerNamespaces] != "" && c.gone[LayerMounts] != "" {
+			c.Close()
+			return fmt.Errorf("stage two: %w", err)
+		}
+		// EPERM: containers and hardened kernels; ENOSPC: max_user_namespaces; ENOSYS, EINVAL: not in this kernel.
+		why := err.Error()
+		if i := strings.LastIndex(why, ": "); i >= 0 {
+			why = why[i+2:]
+		}
+		for _, l := range []Layer{LayerNamespaces, LayerMounts} {
+			if c.gone[l] == "" {
+				c.gone[l] = why
+			}
+		}
+	}
+	c.mediator = newMediator(&c.Policy)
+	return nil
+}
+
+// fork starts stage two once. As root it gets only the namespaces that it needs: a user namespace with a mapping of 0
+// to 0 would lose the right to other users' files.
+func (c *Cmd) fork(control *os.File, probe bool) error {
+	attr := &syscall.SysProcAttr{}
+	namespaces(attr, c.gone)
+	if c.gone[LayerNotify] == "" {
+		if err := withinReach(attr.Cloneflags&unix.CLONE_NEWUSER != 0); err != nil {
+			c.gone[LayerNotify] = err.Error()
+		}
+	}
+	data, err := json.Marshal(c.order(probe))
+	if err != nil {
+		return err
+	}
+	theirs, ours, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("order: %w", err)
+	}
+	defer theirs.Close()
+	cmd := &exec.Cmd{
+		// One processor and no collector are enough for it, and spare it most of the Go runtime's start. The limit of
+		// memory, which it never comes near, would switch the collector on again.
+		Path: "/proc/self/exe", Args: []string{stageTwoName}, Dir: "/",
+		Env:         []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB"},
+		ExtraFiles:  []*os.File{control, theirs},
+		SysProcAttr: attr,
+	}
+	if c.Values != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Values)
+	}
+	// Assigning a nil *os.File to the interface would not be nil any more.
+	if c.Stdio[0] != nil {
+		cmd.Stdin = c.Stdio[0]
+	}
+	if c.Stdio[1] != nil {
+		cmd.Stdout = c.Stdio[1]
+	}
+	if c.Stdio[2] != nil {
+		cmd.Stderr = c.Stdio[2]
+	}
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		return err
+	}
+	c.stageTwo = cmd
+	// A pipe takes 64 KiB at once, and an order may be larger. If stage two ends first, its own words say why.
+	go func() {
+		ours.Write(data)
+		ours.Close()
+	}()
+	return nil
+}
+
+func namespaces(attr *syscall.SysProcAttr, gone map[Layer]string) {
+	if gone[LayerNamespaces] == "" {
+		attr.Cloneflags |= unix.CLONE_NEWPID | unix.CLONE_NEWIPC
+	}
+	if gone[LayerMounts] == "" {
+		attr.Cloneflags |= unix.CLONE_NEWNS
+	}
+	if attr.Cloneflags == 0 || os.Getuid() == 0 {
+		return
+	}
+	attr.Cloneflags |= unix.CLONE_NEWUSER
+	uid, gid := os.Getuid(), os.Getgid()
+	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+	// execve takes the capabilities of a new user namespace away from anyone but uid 0; ambient ones stay.
+	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
+}
+
+func (c *Cmd) order(probe bool) order {
+	o := order{
+		Policy: c.Policy, Path: c.Path, Dir: c.Dir, Terminal: c.Terminal, Values: c.Values != nil,
+		Files: inheritedFiles(), Gone: c.gone, Probe: probe,
+	}
+	for _, a := range c.Argv {
+		o.Argv = append(o.Argv, []byte(a))
+	}
+	for _, e := range c.Env {
+		o.Env = append(o.Env, []byte(e))
+	}
+	return o
+}
+
+// prepare takes stage two's packets until it is ready.
+func (c *Cmd) prepare() error {
+	for {
+		kind, body, fd, err := c.control.receive()
+		if err != nil {
+			return fmt.Errorf("stage two ended before it was ready: %w", c.post(err))
+		}
+		switch kind {
+		case sayMaster:
+			unix.SetNonblock(fd, true)
+			c.Master = os.NewFile(uintptr(fd), "terminal")
+		case sayListener:
+			if err := c.mediator.listen(fd); err != nil {
+				return err
+			}
+		case sayGap:
+			var g Gap
+			if err := json.Unmarshal(body, &g); err != nil {
+				return err
+			}
+			c.Gaps = append(c.Gaps, g)
+		case sayFailed:
+			return failed(body)
+		case sayReady:
+			c.Policy.own = c.launchRules()
+			return nil
+		}
+	}
+}
+
+func failed(body []byte) error {
+	var f failure
+	if err := json.Unmarshal(body, &f); err != nil {
+		return err
+	}
+	return f.err()
+}
+
+// Go lets the command run and returns once it does, or with an *ExecError if the kernel did not take it. If it fails,
+// nothing is left to close.
+func (c *Cmd) Go() error {
+	err := c.command()
+	if err != nil {
+		c.Kill()
+		c.Close()
+		return err
+	}
+	c.events = make(chan Event, 4)
+	go c.follow()
+	return nil
+}
+
+func (c *Cmd) command() error {
+	if err := c.control.send(doGo, nil); err != nil {
+		return fmt.Errorf("stage two ended before the command ran: %w", c.post(io.EOF))
+	}
+	kind, body, _, err := c.control.receive()
+	switch {
+	case err != nil:
+		return fmt.Errorf("stage two ended before the command ran: %w", c.post(err))
+	case kind == sayFailed:
+		return failed(body)
+	case kind != sayStarted:
+		return fmt.Errorf("control socket: %q after go", kind)
+	}
+	return nil
+}
+
+// Events gives what happens to the command. The last event has Exited or Lost set, then the channel is closed.
+func (c *Cmd) Events() <-chan Event { return c.events }
+
+func (c *Cmd) follow() {
+	defer close(c.events)
+	for {
+		kind, body, _, err := c.control.receive()
+		switch {
+		case err != nil:
+			c.Kill()
+			c.events <- Event{Lost: fmt.Errorf("stage two is gone: %w", c.post(err))}
+			return
+		case kind == sayStopped && len(body) == 1:
+			c.events <- Event{Stopped: syscall.Signal(body[0])}
+		case kind == sayExited && len(body) == 4:
+			status := syscall.WaitStatus(binary.LittleEndian.Uint32(body))
+			c.wait()
+			c.events <- Event{Exited: &status}
+			return
+		}
+	}
+}
+
+// post adds how stage two ended to an error, which is otherwise only "EOF".
+func (c *Cmd) post(err error) error {
+	if c.stageTwo != nil && errors.Is(err, io.EOF) {
+		if werr := c.wait(); werr != nil {
+			return werr
+		}
+	}
+	return err
+}
+
+// Signal sends a signal to the command, or to the foreground group of its session as a terminal would.
+func (c *Cmd) Signal(s syscall.Signal, group bool) error {
+	to := byte(0)
+	if group {
+		to = 1
+	}
+	return c.control.send(doSignal, []byte{byte(s), to})
+}
+
+// Kill ends the launch: stage two and with it everything inside. Where there is no process namespace, stage two has to
+// end the others itself, so it is asked first.
+func (c *Cmd) Kill() {
+	if c.stageTwo == nil {
+		return
+	}
+	patience := time.Duration(0)
+	if c.events != nil && c.gone[LayerNamespaces] != "" {
+		unix.Shutdown(c.control.fd, unix.SHUT_RDWR)
+		patience = 2 * endWithin
+	}
+	last := time.AfterFunc(patience, func() { c.stageTwo.Process.Kill() })
+	c.wait()
+	last.Stop()
+}
+
+// wait reaps stage two, whoever comes first.
+func (c *Cmd) wait() error {
+	c.once.Do(func() { c.end = c.stageTwo.Wait() })
+	return c.end
+}
+
+// Close releases what the supervisor holds. The command must have ended.
+func (c *Cmd) Close() {
+	c.close.Do(func() {
+		if c.mediator != nil {
+			c.mediator.close()
+		}
+		unix.Close(c.control.fd)
+	})
+}
+
+// launchRules are the rules that stage two added for what it made; the mediator decides by them too.
+func (c *Cmd) launchRules() []Rule {
+	if slices.ContainsFunc(c.Gaps, func(g Gap) bool { return g.Layer == LayerMounts }) {
+		return scratchRules(c.Policy.Scratch)
+	}
+	return privateRules()
+}
+
+// Refused lists the connections that were refused, most frequent first.
+func (c *Cmd) Refused() []Refusal {
+	if c.mediator == nil {
+		return nil
+	}
+	return c.mediator.refusals()
+}
+
+// valid refuses paths that cannot be handed over as they are.
+func (p *Policy) valid() error {
+	for _, r := range p.Rules {
+		if !utf8.ValidString(r.Path) {
+			return fmt.Errorf("rule %q: the path is not valid UTF-8", r.Path)
+		}
+	}
+	for _, m := range p.Masks {
+		if !utf8.ValidString(m.Path) {
+			return fmt.Errorf("mask %q: the path is not valid UTF-8", m.Path)
+		}
+	}
+	return nil
+}

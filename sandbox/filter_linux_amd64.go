@@ -1,0 +1,16 @@
+package sandbox
+
+import "golang.org/x/sys/unix"
+
+const (
+	auditArch = unix.AUDIT_ARCH_X86_64
+	// x32Bit marks the calls of the x32 ABI.
+	x32Bit = 0x40000000
+)
+
+func refusedHere() []uint32 {
+	return []uint32{
+		unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_CREATE_MODULE, unix.SYS_QUERY_MODULE,
+		unix.SYS_GET_KERNEL_SYMS, unix.SYS_USELIB, unix.SYS__SYSCTL, unix.SYS_SYSFS,
+	}
+}

@@ -1,0 +1,116 @@
+package sandbox
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// masks covers the paths that must not be read, or must not change, although a rule around them allows it.
+//
+// What is not there cannot be mounted over: a protected path that is missing can be created by the command. A file that
+// has a second name (a hard link) inside a rule can be read by that name.
+func (v *view) masks() error {
+	for _, m := range v.policy.Masks {
+		path, info, err := v.follow(m.Path)
+		if beyondReach(err) {
+			continue
+		}
+		if err == nil {
+			err = v.cover(Mask{Path: path, Fixed: m.Fixed}, info)
+		}
+		if err != nil {
+			return fmt.Errorf("mask %s: %w", m.Path, err)
+		}
+	}
+	return nil
+}
+
+// cover mounts over a path that is free of symbolic links, if a rule reaches it.
+func (v *view) cover(m Mask, info fs.FileInfo) error {
+	if reached := (&Policy{Rules: v.policy.Rules, Masks: []Mask{m}}).Inside(); len(reached) == 0 {
+		return nil
+	}
+	source := m.Path
+	if !m.Fixed {
+		source = filepath.Join(v.void, "void.f")
+		if info.IsDir() {
+			source = filepath.Join(v.void, "void.d")
+		}
+	}
+	if err := unix.Mount(source, m.Path, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	return freeze(unix.AT_FDCWD, m.Path, 0)
+}
+
+// maxLinks is how many symbolic links the kernel follows in one path (path_resolution(7)).
+const maxLinks = 40
+
+// follow gives the path that the kernel would find, and pins what it passes. `mv .git x; mkdir .git` would lift a mask
+// below .git, since the mount goes with the old name; and a symbolic link on the way could be exchanged for another.
+func (v *view) follow(path string) (string, fs.FileInfo, error) {
+	at, rest := "/", parts(path)
+	var info fs.FileInfo
+	for links := 0; len(rest) > 0; {
+		next := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		if v.real[next] && len(rest) > 0 {
+			at = next
+			continue
+		}
+		var err error
+		if info, err = os.Lstat(next); err != nil {
+			return "", nil, err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			if at = next; len(rest) > 0 {
+				v.real[at] = true
+				if err := v.pin(at, unix.MS_REC); err != nil {
+					return "", nil, err
+				}
+			}
+			continue
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return "", nil, err
+		}
+		if links++; links > maxLinks {
+			return "", nil, unix.ELOOP
+		}
+		if err := v.pin(next, 0); err != nil {
+			return "", nil, err
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(parts(target), rest...)
+	}
+	return at, info, nil
+}
+
+func parts(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+}
+
+// pin makes a directory or a symbolic link a mount point of its own, which cannot be renamed or removed.
+func (v *view) pin(path string, flags uintptr) error {
+	if !v.policy.changeable(path) {
+		return nil
+	}
+	// By descriptor, because a path would be followed to what the link means.
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Mount(descriptor(fd), descriptor(fd), "", unix.MS_BIND|flags, ""); err != nil {
+		return fmt.Errorf("pin %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+package sandbox
+
+const wrapperName = "wrapper"
+
+func wrap([]string) int { return 0 }
