@@ -1,0 +1,172 @@
+package launcher
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ward/profiles"
+	"ward/sandbox"
+)
+
+// CommandError is a command that cannot be started. Missing: there is none of that name (exit 127); otherwise it is
+// there and cannot be executed (exit 126).
+type CommandError struct {
+	Name    string
+	Missing bool
+	Why     string
+	Fix     string
+}
+
+func (e *CommandError) Error() string { return e.Name + ": " + e.Why }
+
+// Hint says what to do.
+func (e *CommandError) Hint() string { return e.Fix }
+
+// command finds what argv[0] means and opens what it needs to start: itself, the files its links lead through, its
+// interpreter, and the package that it is part of.
+func (p *Plan) command(merged *profiles.Profile, o Options, h Host) error {
+	if len(o.Argv) == 0 {
+		return Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
+	}
+	path, err := find(o.Argv[0], p.Dir, p.lookup("PATH"))
+	if err != nil {
+		return err
+	}
+	p.Path = path
+	p.Argv = append([]string{o.Argv[0]}, merged.CommandArgs...)
+	p.Argv = append(p.Argv, o.Argv[1:]...)
+	p.open(path, h, 0)
+	return nil
+}
+
+// find searches as a shell does: a name with a slash is a path, any other is looked for in PATH.
+func find(name, dir, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		file := name
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		return file, executable(name, file)
+	}
+	if name == "" {
+		return "", &CommandError{"''", true, "command not found", "the name of the command is empty"}
+	}
+	var denied error
+	for _, d := range filepath.SplitList(path) {
+		if !filepath.IsAbs(d) {
+			continue // an empty or relative entry would run whatever lies in the project
+		}
+		file := filepath.Join(d, name)
+		err := executable(name, file)
+		if err == nil {
+			return file, nil
+		}
+		var e *CommandError
+		if errors.As(err, &e) && !e.Missing && denied == nil {
+			denied = err
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &CommandError{name, true, "command not found", "looked in PATH: " + path}
+}
+
+func executable(name, file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotDirectory):
+		return &CommandError{name, true, "command not found", "there is no " + file}
+	case err != nil:
+		return &CommandError{name, false, reason(err), file + " cannot be looked at"}
+	case info.IsDir():
+		return &CommandError{name, false, "is a directory", ""}
+	case !mayExecute(file):
+		return &CommandError{name, false, "permission denied", "chmod +x " + file + " makes it executable"}
+	}
+	return nil
+}
+
+// maxHops bounds interpreters of interpreters; the kernel takes five.
+const maxHops = 5
+
+func (p *Plan) open(path string, h Host, hops int) {
+	const why = "the command"
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil || hops > maxHops {
+		return
+	}
+	grant := func(path string) {
+		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: path, Access: sandbox.Read, Why: why})
+	}
+	grant(resolved)
+	if root := packageRoot(resolved, h.Home); root != "" {
+		grant(root)
+	}
+	// A virtual environment's python is a link: its library lies beside the link.
+	if root := packageRoot(path, h.Home); root != "" {
+		grant(root)
+	}
+	if interpreter := interpreterOf(resolved, p.lookup("PATH")); interpreter != "" {
+		p.open(interpreter, h, hops+1)
+	}
+}
+
+// packageRoot is the directory that holds a program's own files: the outermost node_modules around it, or the prefix
+// whose bin it lies in, if that prefix is one (a Python environment, a Node installation) and not the home directory.
+func packageRoot(path, home string) string {
+	if i := strings.Index(path, "/node_modules/"); i >= 0 {
+		return path[:i+len("/node_modules")]
+	}
+	bin := filepath.Dir(path)
+	if filepath.Base(bin) != "bin" {
+		return ""
+	}
+	prefix := filepath.Dir(bin)
+	if sandbox.Within(home, prefix) || prefix == filepath.Join(home, ".local") {
+		return ""
+	}
+	for _, mark := range []string{"pyvenv.cfg", "conda-meta", "lib/node_modules", "include/node", "lib/python3"} {
+		if found, _ := filepath.Glob(filepath.Join(prefix, mark+"*")); len(found) > 0 {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// interpreterOf reads a "#!" line as the kernel does, and looks through env(1), which most of them name.
+func interpreterOf(path, search string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	// The kernel reads 256 bytes (BINPRM_BUF_SIZE).
+	line, _ := bufio.NewReaderSize(f, 256).ReadSlice('\n')
+	rest, ok := bytes.CutPrefix(line, []byte("#!"))
+	if !ok {
+		return ""
+	}
+	fields := strings.Fields(string(rest))
+	if len(fields) == 0 {
+		return ""
+	}
+	if filepath.Base(fields[0]) != "env" {
+		return fields[0]
+	}
+	for _, name := range fields[1:] {
+		if strings.HasPrefix(name, "-") || strings.Contains(name, "=") {
+			continue
+		}
+		if found, err := find(name, "/", search); err == nil {
+			return found
+		}
+		break
+	}
+	return ""
+}

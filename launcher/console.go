@@ -1,0 +1,215 @@
+package launcher
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func isTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, getTermios)
+	return err == nil
+}
+
+// foreground says whether ward is in the foreground of its controlling terminal, as far as a descriptor shows one.
+func foreground() bool {
+	for fd := range 3 {
+		if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil {
+			return group == unix.Getpgrp()
+		}
+	}
+	return false
+}
+
+// console is the user's terminal while a terminal inside stands behind it. The zero value is no console.
+type console struct {
+	fd    int // stdin, a terminal
+	inner *os.File
+
+	mu    sync.Mutex
+	saved *unix.Termios // how the user had it; nil while it is so
+	done  bool          // the command has ended: the terminal is the user's for good
+	rest  bool          // the command is stopped, and ward about to be
+	plain bool          // the inner terminal passes output as it is, since the outer one, not raw, edits it
+}
+
+// enter makes the terminal raw: from now on the inner one does what it did, for every key and every line.
+func (c *console) enter() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.saved != nil || c.done || c.rest {
+		return nil
+	}
+	mode, err := unix.IoctlGetTermios(c.fd, getTermios)
+	if err != nil {
+		return err
+	}
+	raw := *mode
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(c.fd, setTermios, &raw); err != nil {
+		return err
+	}
+	c.saved = mode
+	if c.plain {
+		c.plain = false
+		setOutput(c.inner, mode.Oflag&unix.OPOST != 0)
+	}
+	return nil
+}
+
+// leave gives the terminal back as it was. It may be called at any time, twice, and from a panic.
+func (c *console) leave() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.saved == nil {
+		return
+	}
+	// TCSETS and not TCSETSF: what the user typed ahead stays.
+	unix.IoctlSetTermios(c.fd, setTermios, c.saved)
+	c.saved = nil
+}
+
+// close keeps the terminal from being taken again, once it is given back.
+func (c *console) close() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.done = true
+	c.mu.Unlock()
+}
+
+// pause gives the terminal back until pause(false): a key that is typed between that and the stop must not make it
+// raw again.
+func (c *console) pause(on bool) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.rest = on
+	c.mu.Unlock()
+	if on {
+		c.leave()
+	}
+}
+
+// ours says whether keys may be read: ward is in front, and the command runs.
+func (c *console) ours() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.done && !c.rest && foreground()
+}
+
+func (c *console) closed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
+func (c *console) isRaw() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.saved != nil
+}
+
+// setOutput switches output processing (newline to CR LF) of a terminal.
+func setOutput(f *os.File, on bool) {
+	connected(f, func(fd int) error {
+		mode, err := unix.IoctlGetTermios(fd, getTermios)
+		if err != nil {
+			return err
+		}
+		mode.Oflag &^= unix.OPOST
+		if on {
+			mode.Oflag |= unix.OPOST
+		}
+		return unix.IoctlSetTermios(fd, setTermios, mode)
+	})
+}
+
+// connected calls f with the descriptor. os.File.Fd would make it blocking, and then a read could not time out.
+func connected(file *os.File, f func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// resize copies the size of the user's terminal to the inner one, which tells its foreground group by SIGWINCH.
+func resize(outer int, inner *os.File) error {
+	size, err := unix.IoctlGetWinsize(outer, unix.TIOCGWINSZ)
+	if err != nil {
+		return err
+	}
+	return connected(inner, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+}
+
+// hideTyping switches echo off and gives the way back, which a signal takes too: a terminal left without echo looks
+// dead.
+func hideTyping(fd int) (restore func(), err error) {
+	mode, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return nil, err
+	}
+	silent := *mode
+	silent.Lflag &^= unix.ECHO
+	silent.Lflag |= unix.ICANON | unix.ISIG
+	if err := unix.IoctlSetTermios(fd, setTermios, &silent); err != nil {
+		return nil, err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			unix.IoctlSetTermios(fd, setTermios, mode)
+			os.Exit(128 + int(s.(syscall.Signal)))
+		case <-done:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		unix.IoctlSetTermios(fd, setTermios, mode)
+	}, nil
+}
+
+// writeAll writes to a descriptor of the user's, which another program may have made non-blocking.
+func writeAll(fd int, data []byte) error {
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+			if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			data = data[n:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package launcher
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"ward/profiles"
+	"ward/sandbox"
+)
+
+// files turns the profile's paths into rules and masks: links followed, conditions decided, missing ones named.
+func (p *Plan) files(merged *profiles.Profile, h Host) error {
+	var wrong []error
+	f := &merged.Filesystem
+	for _, list := range []struct {
+		rules  []profiles.PathRule
+		access sandbox.Access
+	}{
+		{f.Allow, sandbox.Read | sandbox.Write},
+		{f.Read, sandbox.Read},
+		{f.Write, sandbox.Write},
+	} {
+		for _, r := range list.rules {
+			if err := p.grant(r, list.access, h); err != nil {
+				wrong = append(wrong, err)
+			}
+		}
+	}
+	p.Policy.Rules = append(p.Policy.Rules, devices()...)
+	// No right, only a place: a working directory below /tmp has to be there when /tmp is the launch's own.
+	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: p.Dir, Why: "working directory"})
+
+	masked, err := profiles.Credentials()
+	if err == nil {
+		masked, err = profiles.ExpandPaths(masked, h.vars(p.Dir))
+	}
+	if err != nil {
+		return errors.Join(append(wrong, err)...)
+	}
+	p.masks(f, masked)
+	if err := errors.Join(wrong...); err != nil {
+		return err
+	}
+	return nil
+}
+
+// devices are the device files that programs take for granted. Landlock has the ioctls of devices as a right of its
+// own; none of these has one that reaches beyond it.
+func devices() []sandbox.Rule {
+	const why = "ward: devices that every program expects"
+	rules := []sandbox.Rule{
+		{Path: "/dev/tty", Access: sandbox.Read | sandbox.Write | sandbox.Device, Why: why},
+		{Path: "/dev/null", Access: sandbox.Read | sandbox.Write | sandbox.Device, Why: why},
+	}
+	for _, path := range []string{"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"} {
+		rules = append(rules, sandbox.Rule{Path: path, Access: sandbox.Read | sandbox.Write, Why: why})
+	}
+	return rules
+}
+
+func (p *Plan) grant(r profiles.PathRule, access sandbox.Access, h Host) error {
+	resolved, err := p.links.resolve(r.Path)
+	switch {
+	case err == nil:
+	case !errors.Is(err, fs.ErrNotExist):
+		return Mistake(whyText(r)+": "+r.Path+": "+reason(err), "")
+	case r.Create != "":
+		resolved = r.Path
+		if parent, err := p.links.resolve(filepath.Dir(r.Path)); err == nil {
+			resolved = filepath.Join(parent, filepath.Base(r.Path))
+		}
+		p.create = append(p.create, creation{resolved, r.Create})
+	case r.When.Exists:
+		return nil
+	default:
+		return Mistake(whyText(r)+": "+r.Path+": no such file or directory",
+			"create it, correct the path, or leave it out")
+	}
+	for _, own := range p.own {
+		if sandbox.Within(resolved, own) {
+			return Mistake(whyText(r)+": "+r.Path+": ward's own files are never open inside a launch", "leave it out")
+		}
+	}
+	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: resolved, Access: access, Why: r.Why.String()})
+	return nil
+}
+
+func whyText(r profiles.PathRule) string {
+	if s := r.Why.String(); s != "" {
+		return s
+	}
+	return "profile"
+}
+
+// masks lists what stays closed or unchanged inside the rules: what the profile denies, credential paths and ward's
+// own files, and what it protects. A grant at the same path as a credential opens it; a grant below a mask makes the
+// mask step aside for it.
+func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
+	for _, r := range f.Deny {
+		p.hide(r.Path, whyText(r), false)
+	}
+	for _, r := range credentials {
+		p.hide(r.Path, "credentials: "+r.Why.Text, true)
+	}
+	for _, own := range p.own {
+		p.hideOwn(own)
+	}
+	for _, r := range f.Protect {
+		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) })
+		if resolved, err := p.links.resolve(r.Path); err == nil && !lifted {
+			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
+		}
+	}
+}
+
+// hideOwn masks one of ward's own directories. Where a rule lets the command write around it, it is made first if it
+// is missing: a command that could make it would write the next launch's profile.
+func (p *Plan) hideOwn(dir string) {
+	resolved := dir
+	if r, err := p.links.resolve(dir); err == nil {
+		resolved = r
+	} else if p.Policy.Explain(dir, sandbox.Write).Allowed {
+		p.create = append(p.create, creation{dir, "dir"})
+	} else {
+		return
+	}
+	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Why: "ward: its own files"})
+}
+
+// hide masks path, or, where a rule names something below it, everything in it but that.
+func (p *Plan) hide(path, why string, yields bool) {
+	resolved, err := p.links.resolve(path)
+	if err != nil {
+		return // what is not there needs no mask
+	}
+	var inside []string
+	for _, r := range p.Policy.Rules {
+		switch {
+		case r.Access == 0 || r.Why == "the command":
+		case r.Path == resolved && yields:
+			return
+		case r.Path != resolved && sandbox.Within(r.Path, resolved):
+			inside = append(inside, r.Path)
+		}
+	}
+	p.carve(resolved, why, inside)
+}
+
+// carve masks a path around the paths that stay open in it. Entries that appear there later are not masked: a mount
+// covers what is there.
+func (p *Plan) carve(path, why string, open []string) {
+	if slices.Contains(open, path) {
+		return
+	}
+	if !slices.ContainsFunc(open, func(o string) bool { return sandbox.Within(o, path) }) {
+		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: path, Why: why})
+		return
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: path, Why: why})
+		return
+	}
+	for _, e := range entries {
+		if e.Type()&fs.ModeSymlink == 0 {
+			p.carve(filepath.Join(path, e.Name()), why, open)
+		}
+	}
+}
+
+// prepare makes what the profile wants to be there.
+func (p *Plan) prepare() error {
+	for _, c := range p.create {
+		if err := c.make(); err != nil {
+			return Mistake(c.path+": cannot be made: "+reason(err), "the profile wants it to be there before the launch")
+		}
+	}
+	return nil
+}
+
+func (c creation) make() error {
+	if c.kind == "dir" {
+		return os.MkdirAll(c.path, 0o700)
+	}
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c.kind == "json" {
+		_, err = f.WriteString("{}\n")
+	}
+	return errors.Join(err, f.Close())
+}

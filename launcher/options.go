@@ -1,0 +1,138 @@
+// Package launcher makes one launch: it turns a profile and the flags into a [Plan], which can be printed, and runs
+// it. Nothing decides after the Plan, and nothing runs before it.
+package launcher
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"ward/profiles"
+	"ward/secrets"
+)
+
+// Options is what the command line asks for on top of a profile.
+type Options struct {
+	Argv    []string // the command and its arguments, passed on byte for byte
+	WorkDir string   // "": where ward was started
+
+	Allow, Read, Write, Deny, Protect, Unprotect []string
+	AllowCWD                                     bool
+
+	Credentials []Credential
+	AllowVars   []string
+	SetVars     map[string]string
+
+	AllowPorts       []uint16
+	AllowUnixSockets []string
+	BlockNet         bool
+	OpenNet          bool
+
+	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	PTY           string // auto, always, never; "" is auto
+	AllowDegraded bool
+}
+
+// Credential is a secret that the command gets in its environment.
+type Credential struct {
+	Ref      secrets.Ref
+	Var      string
+	Optional bool   // where it is not found the launch goes on without it
+	Why      string // the profile and line, or the flag
+}
+
+// Host is the machine as far as a Plan depends on it, so that tests can have another one.
+type Host struct {
+	OS      string
+	Home    string
+	UID     int
+	WorkDir string
+	Environ []string
+	TTY     [3]bool // whether stdin, stdout and stderr are terminals
+	// Foreground: ward is in the foreground of its terminal.
+	Foreground bool
+	// Nested: ward runs inside a launch of ward.
+	Nested bool
+	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
+	Own []string
+}
+
+// ThisHost looks at the machine.
+func ThisHost() (Host, error) {
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		return Host{}, Mistake("HOME: not set to an absolute path", "export HOME=/path/of/your/home")
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return Host{}, Mistake("working directory: "+reason(err), "change to a directory that exists")
+	}
+	h := Host{OS: runtime.GOOS, Home: home, UID: os.Getuid(), WorkDir: wd, Environ: os.Environ()}
+	for i, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		h.TTY[i] = isTerminal(int(f.Fd()))
+	}
+	h.Foreground = foreground()
+	h.Nested = nested()
+	h.Own = ownDirs(home, h.env)
+	return h, nil
+}
+
+func (h Host) env(name string) string {
+	for _, e := range h.Environ {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+func (h Host) vars(workdir string) profiles.Vars {
+	return profiles.Vars{OS: h.OS, Home: h.Home, WorkDir: workdir, TempDir: "/tmp", UID: h.UID, Env: h.env}
+}
+
+// ownDirs are the places of ward's files: the XDG variables first, else their defaults, on every system.
+func ownDirs(home string, env func(string) string) []string {
+	var dirs []string
+	for _, d := range []struct{ name, fallback string }{
+		{"XDG_CONFIG_HOME", home + "/.config"},
+		{"XDG_DATA_HOME", home + "/.local/share"},
+		{"XDG_STATE_HOME", home + "/.local/state"},
+		{"XDG_RUNTIME_DIR", ""},
+	} {
+		dir := env(d.name)
+		if !filepath.IsAbs(dir) {
+			dir = d.fallback
+		}
+		if dir != "" {
+			dirs = append(dirs, filepath.Join(dir, "ward"))
+		}
+	}
+	return dirs
+}
+
+// mistake is an error of the user's with what to do about it.
+type mistake struct{ text, hint string }
+
+// Mistake makes an error that carries a hint.
+func Mistake(text, hint string) error { return &mistake{text, hint} }
+
+func (m *mistake) Error() string { return m.text }
+
+// Hint says what to do.
+func (m *mistake) Hint() string { return m.hint }
+
+// reason is the system's word for why, without the operation and the path that Go puts around it.
+func reason(err error) string {
+	var path *fs.PathError
+	var sys *os.SyscallError
+	switch {
+	case errors.As(err, &path):
+		return path.Err.Error()
+	case errors.As(err, &sys):
+		return sys.Err.Error()
+	}
+	return err.Error()
+}

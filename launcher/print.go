@@ -1,0 +1,196 @@
+package launcher
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"ward/sandbox"
+)
+
+// WriteText prints the plan for people: every rule with the reason that it is there.
+func (p *Plan) WriteText(w io.Writer) error {
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "profile    %s\n", strings.Join(p.Sources, " < "))
+	fmt.Fprintf(b, "command    %s\n", quoteAll(p.Argv))
+	fmt.Fprintf(b, "program    %s\n", p.Path)
+	fmt.Fprintf(b, "directory  %s\n", p.Dir)
+	fmt.Fprintf(b, "network    %s\n", p.networkText())
+	fmt.Fprintf(b, "guard      %s\n", p.Guard)
+	fmt.Fprintf(b, "terminal   %s\n", p.terminalText())
+	b.WriteString("\ncredentials\n")
+	for _, c := range p.Credentials {
+		optional := ""
+		if c.Optional {
+			optional = " (optional)"
+		}
+		row(b, c.Var, c.Ref.String()+optional, c.Why)
+	}
+	b.WriteString("\nfiles\n")
+	for _, r := range p.Policy.Rules {
+		if r.Access != 0 {
+			row(b, r.Access.String(), r.Path, r.Why)
+		}
+	}
+	b.WriteString("\nclosed or fixed inside them\n")
+	for _, m := range p.Policy.Inside() {
+		what := "hidden"
+		if m.Fixed {
+			what = "fixed"
+		}
+		row(b, what, m.Path, m.Why)
+	}
+	b.WriteString("\nenvironment\n")
+	for _, v := range p.Environment {
+		row(b, v.Name, quote(v.Value), v.Why)
+	}
+	for _, note := range p.Warnings {
+		fmt.Fprintf(b, "\nnote: %s\n", note)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func row(b *strings.Builder, what, value, why string) {
+	fmt.Fprintf(b, "  %-12s %s", what, value)
+	if why != "" {
+		fmt.Fprintf(b, "   (%s)", why)
+	}
+	b.WriteByte('\n')
+}
+
+// quote writes a value so that a terminal shows it and does not obey it.
+func quote(s string) string {
+	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune("\"'\\$`*?[]{}()<>|&;#!~", r)
+	})
+	if plain {
+		return s
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// networkText is the network in words.
+func (p *Plan) networkText() string {
+	n := p.Policy.Net
+	s := "open; loopback, link-local and cloud metadata addresses closed"
+	if n.Blocked {
+		s = "blocked"
+	}
+	if len(n.Ports) > 0 {
+		var ports []string
+		for _, port := range n.Ports {
+			ports = append(ports, fmt.Sprint(port))
+		}
+		s += "; loopback ports " + strings.Join(ports, ", ")
+	}
+	if len(n.UnixSockets) > 0 {
+		s += "; sockets " + strings.Join(n.UnixSockets, ", ")
+	}
+	return s
+}
+
+func (p *Plan) terminalText() string {
+	var names []string
+	for i, name := range []string{"stdin", "stdout", "stderr"} {
+		if p.Terminal.PTY[i] {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "none: stdin as it is, stdout and stderr through the guard"
+	}
+	return strings.Join(names, ", ")
+}
+
+// line is the one that ward prints on a terminal before the command starts.
+func (p *Plan) line() string {
+	var names []string
+	for _, c := range p.Credentials {
+		names = append(names, c.Var)
+	}
+	credentials := "none"
+	if len(names) > 0 {
+		credentials = strings.Join(names, ", ")
+	}
+	network := "open"
+	if p.Policy.Net.Blocked {
+		network = "blocked"
+	}
+	name := p.Profile
+	if name == "" && len(p.Sources) > 0 {
+		name = p.Sources[len(p.Sources)-1]
+	}
+	return fmt.Sprintf("profile %s · credentials %s · network %s · guard %s", name, credentials, network, p.Guard)
+}
+
+// MarshalJSON prints the plan for machines.
+func (p *Plan) MarshalJSON() ([]byte, error) {
+	type rule struct {
+		Path   string `json:"path"`
+		Access string `json:"access"`
+		Why    string `json:"why,omitempty"`
+	}
+	type credential struct {
+		Ref      string `json:"ref"`
+		Var      string `json:"var"`
+		Optional bool   `json:"optional,omitempty"`
+		Why      string `json:"why,omitempty"`
+	}
+	type variable struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+		Why   string `json:"why,omitempty"`
+	}
+	out := struct {
+		Profile     []string     `json:"profile"`
+		Argv        []string     `json:"argv"`
+		Path        string       `json:"path"`
+		Dir         string       `json:"dir"`
+		Network     string       `json:"network"`
+		Ports       []uint16     `json:"ports"`
+		UnixSockets []string     `json:"unix_sockets"`
+		Guard       string       `json:"guard"`
+		Terminal    [3]bool      `json:"terminal"`
+		Credentials []credential `json:"credentials"`
+		Files       []rule       `json:"files"`
+		Masks       []rule       `json:"masks"`
+		Environment []variable   `json:"environment"`
+		Notes       []string     `json:"notes,omitempty"`
+	}{
+		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: "open", Guard: p.Guard,
+		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
+		Terminal: p.Terminal.PTY, Credentials: []credential{}, Files: []rule{}, Masks: []rule{}, Notes: p.Warnings,
+	}
+	if p.Policy.Net.Blocked {
+		out.Network = "blocked"
+	}
+	for _, c := range p.Credentials {
+		out.Credentials = append(out.Credentials, credential{c.Ref.String(), c.Var, c.Optional, c.Why})
+	}
+	for _, r := range p.Policy.Rules {
+		if r.Access != 0 {
+			out.Files = append(out.Files, rule{r.Path, r.Access.String(), r.Why})
+		}
+	}
+	for _, m := range p.Policy.Inside() {
+		access := sandbox.Access(0).String()
+		if m.Fixed {
+			access = sandbox.Read.String()
+		}
+		out.Masks = append(out.Masks, rule{m.Path, access, m.Why})
+	}
+	for _, v := range p.Environment {
+		out.Environment = append(out.Environment, variable{v.Name, v.Value, v.Why})
+	}
+	return json.Marshal(out)
+}

@@ -1,0 +1,236 @@
+package launcher
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ward/guard"
+	"ward/sandbox"
+)
+
+// hold is how long the guard may keep the beginning of what could be a secret on a stream that has gone quiet.
+const hold = 10 * time.Millisecond
+
+// stdio decides which files stage two gets, by what the plan says of each descriptor.
+func (s *session) stdio() error {
+	t := s.plan.Terminal
+	if t.PTY != [3]bool{} {
+		s.cmd.Terminal = &sandbox.Terminal{Stdio: t.PTY, Controlling: t.PTY[0], Rows: 24, Cols: 80}
+		if outer := s.outer(); outer >= 0 {
+			if err := s.likeOuter(outer); err != nil {
+				return err
+			}
+		}
+	}
+	if !t.PTY[0] {
+		in, err := ownStdin()
+		if err != nil {
+			return err
+		}
+		s.cmd.Stdio[0] = in
+	}
+	for i, f := range []*os.File{1: os.Stdout, 2: os.Stderr} {
+		if f == nil || t.PTY[i] {
+			continue
+		}
+		if !s.piped(f) {
+			s.cmd.Stdio[i] = f
+			continue
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		s.inner[i], s.cmd.Stdio[i] = r, w
+	}
+	return nil
+}
+
+// outer is a descriptor of the user's terminal that has its size and mode; -1: there is none.
+func (s *session) outer() int {
+	for _, fd := range []int{1, 0, 2} {
+		if isTerminal(fd) {
+			return fd
+		}
+	}
+	return -1
+}
+
+// resize gives the inner terminal the size of the outer one.
+func (s *session) resize() {
+	if outer := s.outer(); outer >= 0 && s.cmd.Master != nil {
+		resize(outer, s.cmd.Master)
+	}
+}
+
+// likeOuter starts the inner terminal as the outer one is.
+func (s *session) likeOuter(outer int) error {
+	mode, err := unix.IoctlGetTermios(outer, getTermios)
+	if err != nil {
+		return fmt.Errorf("terminal: %w", err)
+	}
+	if size, err := unix.IoctlGetWinsize(outer, unix.TIOCGWINSZ); err == nil {
+		s.cmd.Terminal.Rows, s.cmd.Terminal.Cols = size.Row, size.Col
+	}
+	s.cmd.Terminal.Mode = mode
+	if s.plan.Terminal.PTY[0] && isTerminal(0) {
+		s.console = &console{fd: 0}
+	}
+	if !s.plan.Terminal.Raw {
+		// The outer terminal goes on editing output; doing it twice would make "\r\r\n" of every line.
+		plain := *mode
+		plain.Oflag &^= unix.OPOST
+		s.cmd.Terminal.Mode = &plain
+		if s.console != nil {
+			s.console.plain = mode.Oflag&unix.OPOST != 0
+		}
+	}
+	return nil
+}
+
+// piped says whether a stream goes through ward. It does where there is something to look for, and where the
+// descriptor is a terminal that the plan keeps from the command.
+func (s *session) piped(f *os.File) bool {
+	return isTerminal(int(f.Fd())) || len(s.plan.Credentials) > 0 && s.plan.Guard != "off"
+}
+
+// ownStdin is what the command reads where no terminal of its own stands there. A file or a pipe is handed over as it
+// is, so that what the command leaves unread is there for the next one. The user's terminal is opened again for
+// reading only: the descriptor that a shell passes on can write, past the guard. Behind another job there are no keys to
+// be had: the command's session is not the terminal's, so the kernel would not stop it when it reads, and it would take
+// what is typed at the shell.
+func ownStdin() (*os.File, error) {
+	if _, err := os.Stdin.Stat(); err != nil {
+		return nil, nil
+	}
+	if !isTerminal(0) {
+		return os.Stdin, nil
+	}
+	if !foreground() {
+		return nil, nil
+	}
+	f, err := os.OpenFile("/dev/stdin", os.O_RDONLY|unix.O_NOCTTY, 0)
+	if errors.Is(err, fs.ErrPermission) { // after su(1) the device belongs to somebody else
+		f, err = os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		return nil, Mistake("stdin: "+reason(err), "the terminal cannot be opened again: use </dev/null")
+	}
+	return f, nil
+}
+
+// pump starts the copying.
+func (s *session) pump() {
+	if m := s.cmd.Master; m != nil {
+		to := os.Stdout
+		if !s.plan.Terminal.PTY[1] {
+			to = os.Stderr
+		}
+		s.guarded(func() { s.output(to, m, s.guards[0], nil) })
+		if s.console != nil {
+			go s.typing(m)
+		}
+	}
+	for i, to := range []*os.File{1: os.Stdout, 2: os.Stderr} {
+		if from := s.inner[i]; from != nil {
+			s.guarded(func() { s.output(to, from, s.guards[i], from) })
+		}
+	}
+}
+
+// output copies one stream through the guard to its end. Where the reader outside has gone, the pipe is closed, so
+// that the command gets its SIGPIPE; a terminal that has gone is read on, so that the command is not held up.
+func (s *session) output(to, from *os.File, g *guard.Guard, pipe io.Closer) {
+	buf := make([]byte, 64<<10)
+	gone := false
+	write := func(data []byte) {
+		if len(data) == 0 || gone {
+			return
+		}
+		if err := writeAll(int(to.Fd()), data); err != nil {
+			gone = true
+			if pipe != nil {
+				pipe.Close()
+			}
+		}
+	}
+	defer clear(buf)
+	waiting := false
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			out := g.Process(buf[:n])
+			if s.plan.Guard == "block" && g.Leaks() > 0 {
+				s.block.Do(func() { close(s.blocked) })
+			}
+			write(out)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			write(g.Flush())
+			err = nil
+		}
+		if err != nil {
+			write(g.Flush())
+			return
+		}
+		if held := g.Held(); held || waiting {
+			until := time.Time{}
+			if held {
+				until = time.Now().Add(hold)
+			}
+			from.SetReadDeadline(until)
+			waiting = held
+		}
+	}
+}
+
+// typing copies keys from the user's terminal to the inner one, but only while ward is in front: a read from behind
+// would stop it. It ends with the process, or when the terminal does.
+func (s *session) typing(to *os.File) {
+	defer s.crashed()
+	buf := make([]byte, 4096)
+	fds := []unix.PollFd{{Fd: int32(s.console.fd), Events: unix.POLLIN}}
+	for !s.console.closed() {
+		if !s.console.ours() {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		if !s.console.isRaw() {
+			if s.console.enter() != nil {
+				return
+			}
+			s.resize() // behind another job no SIGWINCH came
+		}
+		n, err := unix.Poll(fds, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+		if n <= 0 || !s.console.ours() {
+			continue
+		}
+		n, err = unix.Read(s.console.fd, buf)
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+		clear(buf[:n])
+	}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "1 time"
+	}
+	return fmt.Sprintf("%d times", n)
+}

@@ -1,0 +1,199 @@
+package launcher
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"ward/guard"
+	"ward/secrets"
+)
+
+// resolverName is argv[0] of the resolver: ward again, in the user's own terminal and environment, without
+// confinement, because op is setgid and the keyring and passphrases must be able to ask. It fetches, hands over, and
+// dies, and with it every copy that a library made. The supervisor never has a value that goes into an environment.
+const resolverName = "ward: resolver"
+
+// The resolver's descriptors, after stdin, stdout and stderr.
+const (
+	fdRequest = 3 // the request; it stays open as long as the supervisor lives
+	fdValues  = 4 // to stage two: NAME=VALUE, each ended by a NUL, all by an empty one
+	fdReport  = 5 // to the supervisor: a report, then fingerprints
+	fdEnviron = 6 // /proc/self/environ of the supervisor, as it was before it was overwritten
+)
+
+// request is what the resolver is asked for.
+type request struct {
+	Key   []byte
+	Wants []want
+}
+
+type want struct {
+	Ref      string
+	Var      string
+	Optional bool
+	Exempt   bool
+}
+
+// report is what the resolver says to the supervisor: names and words, never a value.
+type report struct {
+	Found   []string
+	Notices []string
+	Errors  []said
+}
+
+type said struct{ Text, Hint string }
+
+// EnterResolver turns the process into the resolver if it was started as such, and then does not return.
+func EnterResolver() {
+	if len(os.Args) == 0 || os.Args[0] != resolverName {
+		return
+	}
+	closeOnExec(fdRequest, fdEnviron)
+	hideProcess()
+	if err := resolve(os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
+		os.NewFile(fdReport, "report"), os.NewFile(fdEnviron, "environ")); err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
+	var req request
+	decoder := json.NewDecoder(in)
+	if err := decoder.Decode(&req); err != nil {
+		return err
+	}
+	// A supervisor that is gone needs no answer, and nobody should go on typing a passphrase for it.
+	go func() {
+		io.Copy(io.Discard, io.MultiReader(decoder.Buffered(), in))
+		syscall.Kill(os.Getpid(), syscall.SIGTERM) // and not an exit: a prompt gives the terminal its echo back
+	}()
+	var rep report
+	found, err := req.fetch(context.Background(), environ, &rep)
+	rep.say(err)
+	var prints []byte
+	if err == nil {
+		if prints, err = req.hand(found, values, &rep); err != nil {
+			rep.say(err)
+		}
+	}
+	head, merr := json.Marshal(rep)
+	if merr != nil {
+		return merr
+	}
+	_, werr := out.Write(append(append(head, '\n'), prints...))
+	return errors.Join(err, werr)
+}
+
+// say adds an error, its parts apart, so that each keeps its hint.
+func (r *report) say(err error) {
+	if err == nil {
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			r.say(e)
+		}
+		return
+	}
+	s := said{Text: err.Error()}
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		s.Hint = h.Hint()
+	}
+	r.Errors = append(r.Errors, s)
+}
+
+func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
+	stores, err := OpenStores(environ)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex // notices come from the goroutines that fetch
+	stores.Keyring.Notice = func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		rep.Notices = append(rep.Notices, s)
+	}
+	resolver := stores.Resolver()
+	var refs, optional []secrets.Ref
+	for _, w := range req.Wants {
+		ref, err := secrets.ParseRef(w.Ref)
+		if err != nil {
+			return nil, err
+		}
+		if w.Optional {
+			optional = append(optional, ref)
+		} else {
+			refs = append(refs, ref)
+		}
+	}
+	found, err := resolver.Resolve(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range optional {
+		one, err := resolver.Resolve(ctx, []secrets.Ref{ref})
+		switch {
+		case err == nil:
+			found[ref] = one[ref]
+		case !errors.Is(err, secrets.ErrNotFound):
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
+// fit into an environment.
+func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
+	var key guard.Key
+	copy(key[:], req.Key)
+	var ready []want
+	for _, w := range req.Wants {
+		ref, _ := secrets.ParseRef(w.Ref)
+		value := found[ref]
+		if value == nil {
+			continue
+		}
+		err := value.Use(func(v []byte) error {
+			if bytes.IndexByte(v, 0) >= 0 {
+				return Mistake("secret "+w.Ref+": holds a NUL byte, which no environment variable can", "give the command a file instead")
+			}
+			if w.Exempt {
+				return nil
+			}
+			prints, err = guard.Fingerprint(key, w.Var, v).AppendBinary(prints)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		ready = append(ready, w)
+		rep.Found = append(rep.Found, w.Var)
+	}
+	for _, w := range ready {
+		ref, _ := secrets.ParseRef(w.Ref)
+		err := found[ref].Use(func(v []byte) error {
+			for _, part := range [][]byte{[]byte(w.Var + "="), v, {0}} {
+				if _, err := values.Write(part); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	_, err = values.Write([]byte{0})
+	return prints, err
+}

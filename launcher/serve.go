@@ -1,0 +1,206 @@
+package launcher
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"ward/launcher/audit"
+	"ward/sandbox"
+)
+
+// grace is how long a command has to end after SIGTERM or SIGHUP. Then everything inside is ended.
+const grace = 10 * time.Second
+
+// serve runs until the command has ended and all its output is out.
+func (s *session) serve() (code int, err error) {
+	events := s.cmd.Events()
+	for {
+		select {
+		case e, open := <-events:
+			switch {
+			case !open:
+				return s.finish()
+			case e.Exited != nil:
+				s.code = ended(*e.Exited)
+			case e.Lost != nil && s.killed.Load():
+				s.code = 128 + int(syscall.SIGKILL)
+			case e.Lost != nil:
+				s.finish()
+				return ExitFailed, e.Lost
+			default:
+				s.stopped()
+			}
+		case sig := <-s.signals:
+			s.forward(sig.(syscall.Signal))
+		case <-s.blocked:
+			s.blocked = nil
+			s.kill()
+		}
+	}
+}
+
+// listen takes the signals, before the terminal is touched: one that comes between would end ward and leave the
+// terminal raw. SIGPIPE is taken so that a reader that goes away is an error of one write, which the command then
+// learns by a signal of its own, and not the end of ward. What ward was started to ignore (nohup, a job of a shell
+// without job control) it goes on to ignore.
+func (s *session) listen() {
+	for _, sig := range []os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGPIPE,
+	} {
+		if !signal.Ignored(sig) {
+			signal.Notify(s.signals, sig)
+		}
+	}
+	signal.Notify(s.resumed, syscall.SIGCONT)
+	s.resize() // it may have changed since stage two was told
+}
+
+// kill ends everything inside.
+func (s *session) kill() {
+	s.killed.Store(true)
+	s.cmd.Kill()
+}
+
+// forward passes a signal on: those that a terminal sends go to the group in front, the others to the command, as if
+// ward were not in between.
+func (s *session) forward(sig syscall.Signal) {
+	switch sig {
+	case syscall.SIGPIPE:
+	case syscall.SIGWINCH:
+		s.resize()
+	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP:
+		s.cmd.Signal(sig, true)
+	case syscall.SIGTERM, syscall.SIGHUP:
+		if s.ending != nil { // asked twice
+			s.kill()
+			return
+		}
+		s.cmd.Signal(sig, false)
+		s.cmd.Signal(syscall.SIGCONT, false) // a stopped one could not end
+		s.ending = time.AfterFunc(grace, s.kill)
+	default:
+		s.cmd.Signal(sig, false)
+	}
+}
+
+// stopped follows the command into a stop: the terminal is given back, ward stops too, and the shell above has its
+// prompt. When ward goes on, so does the command.
+func (s *session) stopped() {
+	raw := s.console.isRaw()
+	s.console.pause(true)
+	select {
+	case <-s.resumed: // of an earlier stop
+	default:
+	}
+	stopSelf(raw, s.resumed)
+	s.console.pause(false)
+	if s.console != nil && foreground() {
+		s.console.enter()
+		s.resize()
+	}
+	s.cmd.Signal(syscall.SIGCONT, true)
+}
+
+// finish waits until the last byte of output is written. Everything inside has ended, so every stream ends too.
+func (s *session) finish() (int, error) {
+	if s.ending != nil {
+		s.ending.Stop()
+	}
+	for _, g := range s.cmd.Gaps {
+		if g.Layer == sandbox.LayerNamespaces {
+			sandbox.EndDescendants(2 * time.Second)
+		}
+	}
+	s.console.close()
+	s.drain()
+	s.console.leave()
+	code := s.code
+	if s.leaked() && s.plan.Guard == "block" {
+		code = ExitBlocked
+	}
+	s.summary()
+	return code, nil
+}
+
+// drain waits for the last byte, which may take as long as the reader outside likes. Whoever ends ward meanwhile does
+// not want it.
+func (s *session) drain() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.pumps.Wait()
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		case sig := <-s.signals:
+			switch sig {
+			case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
+				s.abandoned = true
+				return
+			}
+		}
+	}
+}
+
+func (s *session) leaked() bool {
+	for _, g := range s.guards {
+		if g.Leaks() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// summary tells what happened, and nothing if nothing did. That something was masked is said even where ward is
+// silent otherwise: a file with stars in it is damaged, and somebody must know.
+func (s *session) summary() {
+	masked := map[string]int{}
+	var names []string
+	for _, g := range s.guards {
+		for _, hit := range g.Stats() {
+			if masked[hit.Name] == 0 {
+				names = append(names, hit.Name)
+			}
+			masked[hit.Name] += hit.Count
+		}
+	}
+	verb := "masked"
+	if s.plan.Guard == "warn" {
+		verb = "saw"
+	}
+	for _, name := range names {
+		s.say("%s %s %s", verb, name, times(masked[name]))
+		s.record(audit.Event{Event: "masked", What: name, Count: masked[name]})
+	}
+	refused := s.cmd.Refused()
+	for i, r := range refused {
+		s.record(audit.Event{Event: "refused", What: r.What, Count: r.Count})
+		if s.opt.Silent || !isTerminal(2) && !s.opt.Verbose {
+			continue
+		}
+		if i == maxShown {
+			s.say("and %d more refusals", len(refused)-maxShown)
+		}
+		if i >= maxShown {
+			continue
+		}
+		if r.Hint == "" {
+			s.say("refused: %s (%s)", r.What, times(r.Count))
+		} else {
+			s.say("refused: %s (%s); %s allows it", r.What, times(r.Count), r.Hint)
+		}
+	}
+	if len(refused) > 0 && !s.opt.Silent && isTerminal(2) || s.opt.Verbose {
+		if !s.files.empty() {
+			s.say("its /tmp is kept for a day in %s/tmp", s.files.dir)
+		}
+	}
+}
+
+// maxShown is how many refusals are listed on the terminal; the audit record has all.
+const maxShown = 8

@@ -1,0 +1,362 @@
+package launcher
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ward/guard"
+	"ward/launcher/audit"
+	"ward/sandbox"
+)
+
+// Exit codes of ward's own, as the command line documents them.
+const (
+	ExitBlocked = 86  // --guard block ended the command
+	ExitFailed  = 70  // ward itself failed after the start
+	ExitLaunch  = 125 // nothing ran
+)
+
+// RunOptions is what does not change the plan.
+type RunOptions struct {
+	Silent   bool
+	Verbose  bool
+	AuditLog string    // a file; "-": stderr; "": today's file in the state directory
+	NoAudit  bool      // write no record
+	Messages io.Writer // ward's own lines; stderr
+}
+
+// session is one launch while it lives.
+type session struct {
+	plan   *Plan
+	opt    RunOptions
+	id     string
+	cmd    sandbox.Cmd
+	files  *scratch
+	log    *audit.Log
+	guards []*guard.Guard
+	pumps  sync.WaitGroup
+	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
+	inner   [3]*os.File
+	console *console
+	blocked chan struct{} // closed at the first leak under --guard block
+	block   sync.Once
+	ending  *time.Timer
+	killed  atomic.Bool // ward ended what was inside: that stage two is gone then is no failure
+	code    int
+
+	signals   chan os.Signal
+	resumed   chan os.Signal // SIGCONT
+	abandoned bool           // output is still being written, and nobody waits for it
+}
+
+// Run does what the plan says. code is the command's, or one of ward's own if err is set: then the words are in err.
+func (p *Plan) Run(opt RunOptions) (code int, err error) {
+	id := make([]byte, 6)
+	if _, err := rand.Read(id); err != nil {
+		return ExitLaunch, err
+	}
+	return newSession(p, opt, hex.EncodeToString(id)).run()
+}
+
+func newSession(p *Plan, opt RunOptions, id string) *session {
+	return &session{
+		plan: p, opt: opt, id: id, blocked: make(chan struct{}),
+		signals: make(chan os.Signal, 16), resumed: make(chan os.Signal, 1),
+	}
+}
+
+func (s *session) run() (code int, err error) {
+	defer s.close()
+	defer s.crashed()
+	if err := s.start(); err != nil {
+		s.cmd.Kill()
+		var exec *sandbox.ExecError
+		switch {
+		case errors.As(err, &exec) && exec.Errno == syscall.ENOENT:
+			return 127, err
+		case errors.As(err, &exec):
+			return 126, err
+		}
+		return ExitLaunch, err
+	}
+	code, err = s.serve()
+	if rerr := s.record(audit.Event{Event: "exit", Code: &code}); err == nil && rerr != nil {
+		s.say("%v", rerr)
+	}
+	return code, err
+}
+
+// start takes the steps of a launch in their order; if one fails, the command never ran.
+func (s *session) start() error {
+	p := s.plan
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	var err error
+	if s.files, err = newScratch(s.id); err != nil {
+		return err
+	}
+	environ, err := os.Open("/proc/self/environ")
+	if err != nil {
+		environ = nil // macOS: the resolver asks its own runtime
+	}
+	defer environ.Close()
+	values, err := s.fill()
+	if err != nil {
+		return err
+	}
+	defer values.Close()
+	if err := adopt(); err != nil {
+		return err
+	}
+	err = s.cmd.Launch()
+	s.handedOver()
+	if err != nil {
+		return err
+	}
+	// Only now: the parent that writes a child's user mapping must be dumpable.
+	if err := hideProcess(); err != nil {
+		return err
+	}
+	var resolver *resolving
+	key, err := guard.NewKey()
+	if err != nil {
+		return err
+	}
+	if len(p.Credentials) > 0 {
+		if resolver, err = p.startResolver(key, values, environ); err != nil {
+			return err
+		}
+		values.Close()
+	}
+	if err := s.resolved(resolver, key); err != nil {
+		return err
+	}
+	if err := s.announce(); err != nil {
+		return err
+	}
+	return s.release()
+}
+
+// resolved waits for stage two and the resolver. Where both fail, the resolver's words are the ones that help: stage
+// two only missed the values.
+func (s *session) resolved(r *resolving, key guard.Key) error {
+	prepared := s.cmd.Prepared
+	if r == nil {
+		if err := prepared(); err != nil {
+			return err
+		}
+		return s.arm(key, nil, nil)
+	}
+	var layer error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		layer = prepared()
+		if layer != nil {
+			r.kill() // it may be asking for a passphrase that nobody needs any more
+		}
+	}()
+	err := r.wait()
+	if werr := wipeEnviron(s.plan.wipe); werr != nil && err == nil {
+		err = werr
+	}
+	if err != nil {
+		s.cmd.Kill()
+	}
+	<-done
+	if err != nil && (layer == nil || len(r.report.Errors) > 0) {
+		return err
+	}
+	if layer != nil {
+		return layer
+	}
+	return s.arm(key, r.prints, &r.report)
+}
+
+// fill completes the sandbox command and gives the write end of the pipe that the values go through.
+func (s *session) fill() (values *os.File, err error) {
+	p := s.plan
+	s.cmd = sandbox.Cmd{Policy: p.Policy, Path: p.Path, Argv: p.Argv, Dir: p.Dir}
+	s.cmd.Policy.Scratch = s.files.dir
+	for _, v := range p.Environment {
+		s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
+	}
+	s.cmd.Env = append(s.cmd.Env, "WARD_SESSION="+s.id)
+	if err := s.stdio(); err != nil {
+		return nil, err
+	}
+	if len(p.Credentials) == 0 {
+		return nil, nil
+	}
+	s.cmd.Values, values, err = os.Pipe()
+	return values, err
+}
+
+// handedOver closes ward's copies of what stage two now has.
+func (s *session) handedOver() {
+	s.cmd.Values.Close()
+	for i, f := range s.cmd.Stdio {
+		if i > 0 && s.inner[i] != nil {
+			f.Close()
+		}
+	}
+}
+
+// arm makes the guards, one a stream, and tells what they cannot see.
+func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
+	var mode guard.Mode
+	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
+		return err
+	}
+	for range 3 {
+		g, found := guard.New(key, prints, guard.Options{Mode: mode})
+		if len(s.guards) == 0 && mode != guard.Off {
+			for _, u := range found.Unguarded {
+				s.say("%s %s: it is not masked", u.Name, u.Why)
+			}
+		}
+		s.guards = append(s.guards, g)
+	}
+	if rep != nil {
+		for _, n := range rep.Notices {
+			s.say("%s", n)
+		}
+	}
+	return nil
+}
+
+// announce writes the audit record, without which nothing starts, and the line on the terminal.
+func (s *session) announce() error {
+	if err := s.openLog(); err != nil {
+		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+	}
+	p := s.plan
+	event := audit.Event{Event: "launch", PID: os.Getpid(), Profile: p.Sources, Program: p.Path, Dir: p.Dir, Guard: p.Guard, Network: "open"}
+	if p.Policy.Net.Blocked {
+		event.Network = "blocked"
+	}
+	for _, c := range p.Credentials {
+		event.Credentials = append(event.Credentials, c.Var)
+	}
+	for _, g := range s.cmd.Gaps {
+		event.Gaps = append(event.Gaps, g.String())
+		if g.Substitute == "" || s.opt.Verbose {
+			s.say("%s", g)
+		}
+	}
+	if err := s.record(event); err != nil {
+		return Mistake(reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+	}
+	for _, w := range p.Warnings {
+		s.say("%s", w)
+	}
+	if p.Policy.Nested {
+		s.say("already inside a launch: this one only narrows it")
+	}
+	if !s.opt.Silent && isTerminal(2) {
+		s.say("%s", p.line())
+	}
+	return nil
+}
+
+func (s *session) openLog() (err error) {
+	switch s.opt.AuditLog {
+	case "-":
+		s.log = audit.Standard(os.Stderr)
+	default:
+		if s.opt.NoAudit && s.opt.AuditLog == "" {
+			return nil
+		}
+		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.stateDir(), "audit"))
+	}
+	return err
+}
+
+// stateDir is ward's own directory for state, the third of Host.Own.
+func (p *Plan) stateDir() string {
+	if len(p.own) < 3 {
+		return ""
+	}
+	return p.own[2]
+}
+
+func (s *session) record(e audit.Event) error {
+	e.Launch = s.id
+	return s.log.Write(e)
+}
+
+// say prints a line of ward's own.
+func (s *session) say(format string, args ...any) {
+	fmt.Fprintf(s.opt.Messages, "ward: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
+}
+
+// release lets the command run.
+func (s *session) release() error {
+	s.listen()
+	if s.console != nil {
+		s.console.inner = s.cmd.Master
+		if s.plan.Terminal.Raw {
+			if err := s.console.enter(); err != nil {
+				return fmt.Errorf("terminal: %w", err)
+			}
+		}
+	}
+	s.pump()
+	return s.cmd.Go()
+}
+
+// guarded runs f in a goroutine that is waited for before the launch ends.
+func (s *session) guarded(f func()) {
+	s.pumps.Go(func() {
+		defer s.crashed()
+		f()
+	})
+}
+
+// crashed is deferred in every goroutine that touches the terminal: a panic ends the process from wherever it is,
+// without the deferred calls of the others. What is inside ends with ward.
+func (s *session) crashed() {
+	if r := recover(); r != nil {
+		s.console.close()
+		s.console.leave()
+		fmt.Fprintf(os.Stderr, "ward: panic: %v\n%s", r, debug.Stack())
+		os.Exit(ExitFailed)
+	}
+}
+
+// close gives everything back. The terminal first, whatever comes after.
+func (s *session) close() {
+	s.console.close()
+	s.console.leave()
+	s.cmd.Close()
+	for _, g := range s.guards {
+		if !s.abandoned {
+			g.Wipe()
+		}
+	}
+	s.files.close()
+	s.log.Close()
+	for _, f := range s.inner {
+		f.Close()
+	}
+}
+
+// ended gives the exit code of a wait status, as shells do.
+func ended(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}

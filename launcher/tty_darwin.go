@@ -1,0 +1,24 @@
+package launcher
+
+import "golang.org/x/sys/unix"
+
+const (
+	getTermios = unix.TIOCGETA
+	setTermios = unix.TIOCSETA
+)
+
+const errNotDirectory = unix.ENOTDIR
+
+// hideProcess keeps this process's memory out of core files. That other processes of the same user stay out of it is
+// the system's own rule for a hardened binary.
+func hideProcess() error { return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) }
+
+func adopt() error { return nil }
+
+func closeOnExec(from, to int) {
+	for fd := from; fd <= to; fd++ {
+		unix.CloseOnExec(fd)
+	}
+}
+
+func mayExecute(path string) bool { return unix.Access(path, unix.X_OK) == nil }
