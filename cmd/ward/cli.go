@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+
+	"github.com/alecthomas/kong"
+
+	"ward/launcher"
+)
+
+// cli is the grammar.
+type cli struct {
+	Run     runCmd     `cmd:"" help:"Run a command confined, with its credentials, behind the guard."`
+	Shell   shellCmd   `cmd:"" help:"Run your shell the same way."`
+	Set     setCmd     `cmd:"" help:"Store a secret. The value is asked for, or comes on stdin."`
+	Get     getCmd     `cmd:"" help:"Read a secret."`
+	Ls      lsCmd      `cmd:"" help:"List the names of secrets."`
+	Rm      rmCmd      `cmd:"" help:"Remove a secret."`
+	Profile profileCmd `cmd:"" help:"Look at profiles."`
+	Doctor  doctorCmd  `cmd:"" help:"Show what this machine can enforce."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// runOnly is the part of the grammar that a launch needs. kong reads the tags of every flag by reflection, and the
+// other commands have as many again: a launch does not wait for them.
+type runOnly struct {
+	Run runCmd `cmd:"" help:"Run a command confined, with its credentials, behind the guard."`
+}
+
+func grammar(args []string) any {
+	if len(args) > 0 && args[0] == "run" {
+		return &runOnly{}
+	}
+	return &cli{}
+}
+
+// exit carries an exit code through kong, whose Context.Run joins errors: only errors.As finds it again.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// codeUsage is the exit code of a command line that does not parse. run has its own: nothing ran.
+const codeUsage = 2
+
+// stopped is what kong's Exit panics with, since os.Exit belongs to main alone.
+type stopped int
+
+func run(args []string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			s, ok := r.(stopped)
+			if !ok {
+				panic(r)
+			}
+			code = int(s)
+		}
+	}()
+	parser, err := kong.New(grammar(args),
+		kong.Name("ward"),
+		kong.Description("Starts an agent with the secrets it needs, confines it, and lets none of them out."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Exit(func(code int) { panic(stopped(code)) }),
+		kong.Writers(os.Stdout, os.Stderr),
+		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
+		kong.TypeMapper(reflect.TypeFor[credentials](), kong.MapperFunc(decodeCredential)),
+	)
+	if err != nil {
+		complain(err)
+		return codeUsage
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		complain(err)
+		if len(args) > 0 && (args[0] == "run" || args[0] == "shell") {
+			return launcher.ExitLaunch
+		}
+		return codeUsage
+	}
+	err = ctx.Run()
+	if err == nil {
+		return 0
+	}
+	var e *exit
+	if !errors.As(err, &e) {
+		complain(err)
+		return 1
+	}
+	if e.err != nil {
+		complain(e.err)
+	}
+	return e.code
+}

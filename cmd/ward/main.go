@@ -1,0 +1,15 @@
+// Command ward starts an AI coding agent, or any command, with the secrets it needs and nothing else.
+package main
+
+import (
+	"os"
+
+	"ward/launcher"
+	"ward/sandbox"
+)
+
+func main() {
+	sandbox.Enter()
+	launcher.EnterResolver()
+	os.Exit(run(os.Args[1:]))
+}
