@@ -275,7 +275,8 @@ const (
 	kindUpper
 	kindLower
 	kindBeyondF // letters that no hexadecimal number has
-	allKinds    = 1<<iota - 1
+	kindPresent // of a table's width: there are windows of it
+	allKinds    = kindPresent - 1
 )
 
 func kindsOf(text []byte) (kinds uint8) {

@@ -115,7 +115,7 @@ func TestMasks(t *testing.T) {
 					return rest
 				})
 				if n := readable(t, c.in, c.want, got); n > 7 {
-					t.Errorf("cut at %d: %d characters readable\n got %q\nwant %q", at, n, got, c.want)
+					t.Fatalf("cut at %d: %d characters readable\n got %q\nwant %q", at, n, got, c.want)
 				}
 			}
 			if got := feed(guardOf(t, Options{}, c.values...), c.in, false, atOnce); got != c.want {

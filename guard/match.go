@@ -28,30 +28,27 @@ type table struct {
 
 const flagBound = 1 << 31
 
-// width of windows, and what kinds of letters those that are so wide hold.
+// width of windows, and of which kinds of letters none of them holds one: bit 6
+// of each byte is set where the kind is foreign. Most wide windows are
+// hexadecimal, most text is not.
 type width struct {
-	n     int
-	kinds uint8
+	n                           int
+	noUpper, noLower, noBeyondF uint64
 }
 
-// foreign gives the letters of x, eight characters, that no window of this
-// width holds: 0 if there are none. Most wide windows are hexadecimal, most
-// text is not.
-func (w width) foreign() (upper, lower, beyondF uint64) {
-	const all = 0x4040404040404040
-	if w.n < 11 {
-		return 0, 0, 0
+func newWidth(n int, kinds uint8) width {
+	w := width{n: n}
+	if n < 11 {
+		return w // scan looks at eight characters that four windows share
 	}
-	if w.kinds&kindUpper == 0 {
-		upper = all
+	foreign := func(kind uint8) uint64 {
+		if kinds&kind == 0 {
+			return 0x4040404040404040
+		}
+		return 0
 	}
-	if w.kinds&kindLower == 0 {
-		lower = all
-	}
-	if w.kinds&kindBeyondF == 0 {
-		beyondF = all
-	}
-	return
+	w.noUpper, w.noLower, w.noBeyondF = foreign(kindUpper), foreign(kindLower), foreign(kindBeyondF)
+	return w
 }
 
 // tableSize is what the tables for n windows take.
@@ -81,7 +78,7 @@ func newTable(a *arena, key Key, prints []Print, size tableSize) *table {
 	t.owner = carve[uint32](a, size.places)
 	t.heads = carve[head](a, size.heads)[:0]
 	var bound [maxWidth + 1]bool
-	var free [maxWidth + 1]width
+	var free [maxWidth + 1]uint8
 	for id, p := range prints {
 		for _, w := range p.windows {
 			bit := w.filter >> t.shift
@@ -90,8 +87,7 @@ func newTable(a *arena, key Key, prints []Print, size tableSize) *table {
 			if w.whole {
 				bound[w.width] = true
 			} else {
-				free[w.width].n = int(w.width)
-				free[w.width].kinds |= w.kinds
+				free[w.width] |= w.kinds | kindPresent
 			}
 		}
 		for _, h := range p.heads {
@@ -101,8 +97,8 @@ func newTable(a *arena, key Key, prints []Print, size tableSize) *table {
 		}
 	}
 	for w := range free {
-		if free[w].n > 0 {
-			t.widths = append(t.widths, free[w])
+		if free[w] != 0 {
+			t.widths = append(t.widths, newWidth(w, free[w]))
 		}
 		if bound[w] {
 			t.wholes = append(t.wholes, w)
@@ -166,14 +162,16 @@ func (g *Guard) match(l *lane, buf []byte, closed bool) {
 // scan looks at all windows of one width, four at a time: the innermost loop.
 func (g *Guard) scan(l *lane, buf []byte, w width) {
 	t, n := g.table, w.n
+	if l.n < n {
+		return
+	}
 	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.shift&31, t.filter
-	noUpper, noLower, noBeyondF := w.foreign()
 	for start := max(0, l.seen+1-n); start <= l.n-n; start += 4 {
 		first, last := l.text[start:start+11], l.text[start+n-8:start+n+3]
 		x := le64(first[3:]) // all four windows hold these
 		letter, lower := x&0x4040404040404040, x<<1
 		beyondF := (x&0x1f1f1f1f1f1f1f1f + 0x1919191919191919) << 1
-		if letter&(lower&noLower|^lower&noUpper|beyondF&noBeyondF) != 0 {
+		if letter&(lower&w.noLower|^lower&w.noUpper|beyondF&w.noBeyondF) != 0 {
 			continue
 		}
 		b0 := fold(le64(first)^f0, le64(last)^f1) >> shift
@@ -253,12 +251,12 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 		if !fresh || i < l.live || g.mode == Warn {
 			continue
 		}
-		g.mask(l, buf, i)
-		if i > 0 && l.hit[i-1] == id {
-			g.fill(l, buf, i)
+		mask(buf, int(l.pos[i]))
+		if i > 0 && l.hit[i-1] == id && l.before(i) != 0 {
+			l.fill(buf, i)
 		}
-		if i+1 < l.n && l.hit[i+1] == id {
-			g.fill(l, buf, i+1)
+		if i+1 < l.n && l.hit[i+1] == id && l.before(i+1) != 0 {
+			l.fill(buf, i+1)
 		}
 	}
 	if !joined {
@@ -268,10 +266,9 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 
 const fillByte = '*'
 
-// mask hides character i, and what was struck over in its place: programs
+// mask hides the character at a place, and what was struck over there: programs
 // make bold text by printing a character, a backspace, and it again.
-func (g *Guard) mask(l *lane, buf []byte, i int) {
-	at := l.pos[i]
+func mask(buf []byte, at int) {
 	buf[at] = fillByte
 	for ; at >= 2 && buf[at-1] == '\b' && class(buf[at-2]) < classSymbol; at -= 2 {
 		buf[at-2] = fillByte
@@ -280,7 +277,7 @@ func (g *Guard) mask(l *lane, buf []byte, i int) {
 
 // fill hides the symbols between the masked characters i-1 and i. It stops at
 // anything else, so that quotes, spaces and escape sequences stay as they are.
-func (g *Guard) fill(l *lane, buf []byte, i int) {
+func (l *lane) fill(buf []byte, i int) {
 	from, to := 0, int(l.pos[i])
 	switch {
 	case i-1 >= l.live:
@@ -288,14 +285,7 @@ func (g *Guard) fill(l *lane, buf []byte, i int) {
 	case int(l.before(i)) != to:
 		return // more stood between than is in the buffer
 	}
-	end := from
-	for end < to && isFiller(buf[end]) {
-		end++
-	}
-	if buf[end] == '\b' {
-		return // underlining, or taken back
-	}
-	for ; from < end; from++ {
+	for ; from < to && isFiller(buf[from]); from++ {
 		buf[from] = fillByte
 	}
 }
@@ -328,7 +318,7 @@ func (g *Guard) holdFrom(buf []byte) int {
 		}
 	}
 	from := len(buf) - int(l.trail)
-	if l.n == 0 || l.hit[l.n-1] == 0 || from < 0 {
+	if l.n == 0 || l.hit[l.n-1] == 0 || l.trail >= gapCells || from < 0 {
 		return len(buf)
 	}
 	for _, c := range buf[from:] {

@@ -2,8 +2,9 @@ package launcher
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // links follows symbolic links and remembers directories: two hundred credential paths lie in a dozen of them, and
@@ -25,11 +26,13 @@ func (l *links) resolve(path string) (string, error) {
 		return "", err
 	}
 	full := filepath.Join(dir, filepath.Base(path))
-	info, err := os.Lstat(full)
-	if err != nil {
-		return "", err
-	}
-	if info.Mode()&fs.ModeSymlink == 0 {
+	var st unix.Stat_t // os.Lstat makes an object for each of the many paths that are not there
+	switch err := unix.Lstat(full, &st); {
+	case err == unix.ENOENT:
+		return "", fs.ErrNotExist
+	case err != nil:
+		return "", &fs.PathError{Op: "lstat", Path: full, Err: err}
+	case st.Mode&unix.S_IFMT != unix.S_IFLNK:
 		return full, nil
 	}
 	return filepath.EvalSymlinks(full)

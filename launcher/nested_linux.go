@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// nested says whether ward runs inside one of its own launches. The variable alone proves nothing, so what the kernel
+// Nested says whether ward runs inside one of its own launches. The variable alone proves nothing, so what the kernel
 // says of this process must fit: no new privileges, and a filter.
-func nested() bool {
+func Nested() bool {
 	if os.Getenv("WARD") != "1" {
 		return false
 	}

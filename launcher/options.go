@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"ward/profiles"
 	"ward/secrets"
@@ -58,6 +59,8 @@ type Host struct {
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
 	Own []string
+	// Masks gives the paths that stay closed under wider grants, unexpanded; nil is [profiles.Credentials].
+	Masks func() ([]profiles.PathRule, error)
 }
 
 // ThisHost looks at the machine.
@@ -75,9 +78,28 @@ func ThisHost() (Host, error) {
 		h.TTY[i] = isTerminal(int(f.Fd()))
 	}
 	h.Foreground = foreground()
-	h.Nested = nested()
+	h.Nested = Nested()
 	h.Own = ownDirs(home, h.env)
+	h.Masks = meanwhile(profiles.Credentials)
 	return h, nil
+}
+
+// meanwhile starts f now and gives its result when it is asked for: the list of credential paths is read on the other
+// processor while the profile is.
+func meanwhile[T any](f func() (T, error)) func() (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	return sync.OnceValues(func() (T, error) {
+		r := <-done
+		return r.value, r.err
+	})
 }
 
 func (h Host) env(name string) string {

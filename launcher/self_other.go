@@ -13,5 +13,5 @@ func selfPath() string {
 	return path
 }
 
-// nested is never so where ward cannot confine.
-func nested() bool { return false }
+// Nested is never so where ward cannot confine.
+func Nested() bool { return false }

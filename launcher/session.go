@@ -34,6 +34,8 @@ type RunOptions struct {
 	AuditLog string    // a file; "-": stderr; "": today's file in the state directory
 	NoAudit  bool      // write no record
 	Messages io.Writer // ward's own lines; stderr
+	// Early is a stage two that was started while the plan was made; Run takes it over. It may be nil.
+	Early *sandbox.Early
 }
 
 // session is one launch while it lives.
@@ -71,7 +73,7 @@ func (p *Plan) Run(opt RunOptions) (code int, err error) {
 
 func newSession(p *Plan, opt RunOptions, id string) *session {
 	return &session{
-		plan: p, opt: opt, id: id, blocked: make(chan struct{}),
+		plan: p, opt: opt, id: id, cmd: sandbox.Cmd{Early: opt.Early}, blocked: make(chan struct{}),
 		signals: make(chan os.Signal, 16), resumed: make(chan os.Signal, 1),
 	}
 }
@@ -188,7 +190,7 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 // fill completes the sandbox command and gives the write end of the pipe that the values go through.
 func (s *session) fill() (values *os.File, err error) {
 	p := s.plan
-	s.cmd = sandbox.Cmd{Policy: p.Policy, Path: p.Path, Argv: p.Argv, Dir: p.Dir}
+	s.cmd = sandbox.Cmd{Early: s.opt.Early, Policy: p.Policy, Path: p.Path, Argv: p.Argv, Dir: p.Dir}
 	s.cmd.Policy.Scratch = s.files.dir
 	for _, v := range p.Environment {
 		s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zalando/go-keyring"
@@ -33,8 +34,9 @@ type Keyring struct {
 	Timeout  time.Duration // for an answer of the keyring; 0 is 30 s
 	Patience time.Duration // for a person to unlock it; 0 is 2 min
 
-	engine sync.Mutex // go-keyring mixes up the prompts of calls that overlap
-	gate   gate
+	engine sync.Mutex   // go-keyring mixes up the prompts of calls that overlap
+	gate   gate         // one check, and so one prompt, at a time
+	checks atomic.Int64 // that found it unlocked
 }
 
 // Services gives the source of keyring://SERVICE/ACCOUNT.
@@ -207,8 +209,18 @@ func (k *Keyring) patience() time.Duration { return cmp.Or(k.Patience, 2*time.Mi
 // to be unlocked: go-keyring itself would wait without end.
 func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) {
 	var none T
+	came := k.checks.Load()
 	if _, err := await(ctx, func() (T, error) {
-		return none, k.gate.do(func() error { return k.unlock(ctx) })
+		return none, k.gate.do(func() error {
+			if k.checks.Load() != came {
+				return nil // found so while this call waited
+			}
+			err := k.unlock(ctx)
+			if err == nil {
+				k.checks.Add(1)
+			}
+			return err
+		})
 	}); err != nil {
 		return none, err
 	}

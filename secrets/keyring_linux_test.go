@@ -106,7 +106,7 @@ func TestKeyring(t *testing.T) {
 	if onBus(t, "") {
 		// Found by XDG_RUNTIME_DIR alone, by ward and by go-keyring.
 		os.Unsetenv("DBUS_SESSION_BUS_ADDRESS")
-		storeTest(t, startKeyring(t, "pw"))
+		storeTest{startKeyring(t, "pw")}.run(t)
 	}
 }
 

@@ -63,36 +63,21 @@ var edgeNames = []string{
 
 func (s sourceTest) run(t *testing.T) {
 	ctx := context.Background()
-	at := func(name string) string {
-		if s.path == nil {
-			return name
-		}
-		return s.path(name)
+	if s.path == nil {
+		s.path = func(name string) string { return name }
+	}
+	if s.names == nil {
+		s.names = edgeNames
 	}
 	for what, value := range values() {
-		t.Run("value/"+what, func(t *testing.T) {
-			if s.lacks != nil && s.lacks(value) {
-				return
-			}
-			name := "value_" + strings.Map(func(r rune) rune {
-				if r == ' ' || r == '-' {
-					return '_'
-				}
-				return r
-			}, what)
-			s.plant(t, name, value)
-			b, err := s.source.Fetch(ctx, at(name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Destroy()
-			if !bytes.Equal(plain(t, b), value) {
-				t.Errorf("%d bytes went in, %d came out, or other ones", len(value), b.Len())
-			}
-		})
+		if s.lacks == nil || !s.lacks(value) {
+			t.Run("value/"+what, func(t *testing.T) {
+				s.value(t, "value_of_"+strings.NewReplacer(" ", "_", "-", "_").Replace(what), value)
+			})
+		}
 	}
 	t.Run("missing", func(t *testing.T) {
-		b, err := s.source.Fetch(ctx, at("not_there"))
+		b, err := s.source.Fetch(ctx, s.path("not_there"))
 		if b != nil || !errors.Is(err, ErrNotFound) || !errors.As(err, new(*Error)) {
 			t.Fatalf("%v, %v", b, err)
 		}
@@ -101,15 +86,11 @@ func (s sourceTest) run(t *testing.T) {
 		}
 	})
 	t.Run("names", func(t *testing.T) {
-		names := s.names
-		if names == nil {
-			names = edgeNames
-		}
-		for i, name := range names {
+		for i, name := range s.names {
 			s.plant(t, name, fmt.Appendf(nil, "value %d", i))
 		}
-		for i, name := range names {
-			b, err := s.source.Fetch(ctx, at(name))
+		for i, name := range s.names {
+			b, err := s.source.Fetch(ctx, s.path(name))
 			if err != nil {
 				t.Error(err)
 			} else if got := string(plain(t, b)); got != fmt.Sprintf("value %d", i) {
@@ -117,28 +98,40 @@ func (s sourceTest) run(t *testing.T) {
 			}
 		}
 	})
-	t.Run("at once", func(t *testing.T) { s.atOnce(t, at) })
+	t.Run("at once", s.atOnce)
 	t.Run("cancelled", func(t *testing.T) {
 		s.plant(t, "here", []byte("v"))
 		gone, cancel := context.WithCancel(ctx)
 		cancel()
 		started := time.Now()
-		b, err := s.source.Fetch(gone, at("here"))
+		b, err := s.source.Fetch(gone, s.path("here"))
 		if b != nil || !errors.Is(err, context.Canceled) || time.Since(started) > time.Second {
 			t.Errorf("%v, %v after %v", b, err, time.Since(started))
 		}
 	})
 }
 
+func (s sourceTest) value(t *testing.T, name string, value []byte) {
+	s.plant(t, name, value)
+	b, err := s.source.Fetch(context.Background(), s.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Destroy()
+	if !bytes.Equal(plain(t, b), value) {
+		t.Errorf("%d bytes went in, %d came out, or other ones", len(value), b.Len())
+	}
+}
+
 // atOnce fetches 32 values at the same time, one of them missing.
-func (s sourceTest) atOnce(t *testing.T, at func(string) string) {
+func (s sourceTest) atOnce(t *testing.T) {
 	for i := range 31 {
 		s.plant(t, fmt.Sprintf("n%d", i), fmt.Appendf(nil, "value %d", i))
 	}
 	var all sync.WaitGroup
 	for i := range 32 {
 		all.Go(func() {
-			b, err := s.source.Fetch(context.Background(), at(fmt.Sprintf("n%d", i)))
+			b, err := s.source.Fetch(context.Background(), s.path(fmt.Sprintf("n%d", i)))
 			if i == 31 {
 				if !errors.Is(err, ErrNotFound) {
 					t.Error(err)
@@ -158,111 +151,20 @@ func (s sourceTest) atOnce(t *testing.T, at func(string) string) {
 	all.Wait()
 }
 
-// storeTest runs on a store that is empty.
-func storeTest(t *testing.T, store Store) {
-	ctx := context.Background()
-	put := func(t *testing.T, name string, value []byte) {
-		t.Helper()
-		if err := store.Put(ctx, name, bufferOf(t, value)); err != nil {
-			t.Fatal(err)
-		}
+// storeTest is what every store must do; it begins with an empty one.
+type storeTest struct{ Store }
+
+func (s storeTest) run(t *testing.T) {
+	if names := s.list(t); len(names) > 0 {
+		t.Errorf("empty, it lists %q", names)
 	}
-	list := func(t *testing.T) []string {
-		t.Helper()
-		names, err := store.List(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return names
-	}
-	t.Run("empty", func(t *testing.T) {
-		if names := list(t); len(names) > 0 {
-			t.Errorf("lists %q", names)
-		}
-	})
-	t.Run("replace", func(t *testing.T) {
-		for _, value := range []string{"first", "the second, longer", "3"} {
-			put(t, "replaced", []byte(value))
-			b, err := store.Fetch(ctx, "replaced")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := string(plain(t, b)); got != value {
-				t.Errorf("%q after %q was put", got, value)
-			}
-		}
-		if names := list(t); !slices.Equal(names, []string{"replaced"}) {
-			t.Errorf("lists %q", names)
-		}
-	})
-	t.Run("delete", func(t *testing.T) {
-		put(t, "kept", []byte("v"))
-		put(t, "Replaced", []byte("another"))
-		if err := store.Delete(ctx, "replaced"); err != nil {
-			t.Fatal(err)
-		}
-		if b, err := store.Fetch(ctx, "replaced"); b != nil || !errors.Is(err, ErrNotFound) {
-			t.Errorf("after Delete: %v, %v", b, err)
-		}
-		if err := store.Delete(ctx, "replaced"); !errors.Is(err, ErrNotFound) {
-			t.Errorf("the second Delete: %v", err)
-		}
-		if names := list(t); !slices.Equal(names, []string{"Replaced", "kept"}) {
-			t.Errorf("lists %q", names)
-		}
-		for _, name := range []string{"kept", "Replaced"} {
-			if err := store.Delete(ctx, name); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	t.Run("refused names", func(t *testing.T) {
-		for _, name := range []string{"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "vault://a", "sk-" + string(random(30))} {
-			if err := store.Put(ctx, name, bufferOf(t, []byte("v"))); !errors.As(err, new(*RefError)) || len(name) > 20 && strings.Contains(err.Error(), name) {
-				t.Errorf("Put under %q: %v", name, err)
-			}
-			if _, err := store.Fetch(ctx, name); !errors.As(err, new(*RefError)) {
-				t.Errorf("Fetch of %q: %v", name, err)
-			}
-			if err := store.Delete(ctx, name); !errors.As(err, new(*RefError)) {
-				t.Errorf("Delete of %q: %v", name, err)
-			}
-		}
-		if names := list(t); len(names) > 0 {
-			t.Errorf("lists %q", names)
-		}
-	})
-	t.Run("too large", func(t *testing.T) {
-		big, err := NewBuffer(MaxValue + 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer big.Destroy()
-		if err := store.Put(ctx, "big", big); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
-			t.Error(err)
-		}
-	})
-	t.Run("a value that is gone", func(t *testing.T) {
-		put(t, "gone", []byte("before"))
-		b := bufferOf(t, []byte("v"))
-		b.Destroy()
-		if err := store.Put(ctx, "gone", b); !errors.Is(err, errDestroyed) {
-			t.Error(err)
-		}
-		if b, err := store.Fetch(ctx, "gone"); err != nil || string(plain(t, b)) != "before" {
-			t.Errorf("the value before it: %v", err)
-		}
-		if err := store.Delete(ctx, "gone"); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("as a source", sourceTest{
-		source: store,
-		plant:  put,
-		hint:   "ward set not_there",
-	}.run)
+	t.Run("replace", s.replace)
+	t.Run("delete", s.remove)
+	t.Run("refused names", s.refusedNames)
+	t.Run("refused values", s.refusedValues)
+	t.Run("as a source", sourceTest{source: s.Store, plant: s.put, hint: "ward set not_there"}.run)
 	t.Run("listed", func(t *testing.T) {
-		names := list(t)
+		names := s.list(t)
 		for _, name := range edgeNames {
 			if !slices.Contains(names, name) {
 				t.Errorf("%s is not listed", name)
@@ -272,4 +174,100 @@ func storeTest(t *testing.T, store Store) {
 			t.Errorf("not sorted: %q", names)
 		}
 	})
+}
+
+func (s storeTest) put(t *testing.T, name string, value []byte) {
+	t.Helper()
+	if err := s.Put(context.Background(), name, bufferOf(t, value)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s storeTest) list(t *testing.T) []string {
+	t.Helper()
+	names, err := s.List(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func (s storeTest) replace(t *testing.T) {
+	for _, value := range []string{"first", "the second, longer", "3"} {
+		s.put(t, "replaced", []byte(value))
+		b, err := s.Fetch(context.Background(), "replaced")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(plain(t, b)); got != value {
+			t.Errorf("%q after %q was put", got, value)
+		}
+	}
+	if names := s.list(t); !slices.Equal(names, []string{"replaced"}) {
+		t.Errorf("lists %q", names)
+	}
+}
+
+func (s storeTest) remove(t *testing.T) {
+	ctx := context.Background()
+	s.put(t, "kept", []byte("v"))
+	s.put(t, "Replaced", []byte("another"))
+	if err := s.Delete(ctx, "replaced"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.Fetch(ctx, "replaced"); b != nil || !errors.Is(err, ErrNotFound) {
+		t.Errorf("after Delete: %v, %v", b, err)
+	}
+	if err := s.Delete(ctx, "replaced"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the second Delete: %v", err)
+	}
+	if names := s.list(t); !slices.Equal(names, []string{"Replaced", "kept"}) {
+		t.Errorf("lists %q", names)
+	}
+	for _, name := range []string{"kept", "Replaced"} {
+		if err := s.Delete(ctx, name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (s storeTest) refusedNames(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "vault://a", "sk-" + string(random(30))} {
+		_, fetched := s.Fetch(ctx, name)
+		for what, err := range map[string]error{
+			"Put": s.Put(ctx, name, bufferOf(t, []byte("v"))), "Fetch": fetched, "Delete": s.Delete(ctx, name),
+		} {
+			if !errors.As(err, new(*RefError)) || len(name) > 20 && strings.Contains(err.Error(), name) {
+				t.Errorf("%s with %q: %v", what, name, err)
+			}
+		}
+	}
+	if names := s.list(t); len(names) > 0 {
+		t.Errorf("lists %q", names)
+	}
+}
+
+func (s storeTest) refusedValues(t *testing.T) {
+	ctx := context.Background()
+	big, err := NewBuffer(MaxValue + 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer big.Destroy()
+	gone := bufferOf(t, []byte("v"))
+	gone.Destroy()
+	s.put(t, "x", []byte("before"))
+	if err := s.Put(ctx, "x", big); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
+		t.Errorf("too large: %v", err)
+	}
+	if err := s.Put(ctx, "x", gone); !errors.Is(err, errDestroyed) {
+		t.Errorf("destroyed: %v", err)
+	}
+	if b, err := s.Fetch(ctx, "x"); err != nil || string(plain(t, b)) != "before" {
+		t.Errorf("the value before: %v", err)
+	}
+	if err := s.Delete(ctx, "x"); err != nil {
+		t.Error(err)
+	}
 }

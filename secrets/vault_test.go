@@ -28,7 +28,7 @@ func testVault(t *testing.T, dir, passphrase string) (*Vault, *atomic.Int32) {
 
 func TestVault(t *testing.T) {
 	v, asked := testVault(t, filepath.Join(t.TempDir(), "ward", "vault"), "a passphrase")
-	storeTest(t, v)
+	storeTest{v}.run(t)
 	if asked.Load() != 1 {
 		t.Errorf("asked for the passphrase %d times", asked.Load())
 	}
@@ -99,15 +99,17 @@ func decrypt(t *testing.T, path string, id age.Identity) []byte {
 	return out.Bytes()
 }
 
-// What a crash or a stranger may leave behind. Each case starts from a vault
-// with the secrets a (put twice) and b; wants say how Fetch of a and Put of c
-// end, "" for well.
+// damageTest is what a crash or a stranger may leave behind. It starts from a
+// vault with the secrets a (put twice) and b; fetch and put say how Fetch of a
+// and Put of c end, "" for well.
+type damageTest struct {
+	what       string
+	do         func(dir string) error
+	fetch, put string
+}
+
 func TestVaultDamage(t *testing.T) {
-	for _, c := range []struct {
-		what       string
-		do         func(dir string) error
-		fetch, put string
-	}{
+	for _, c := range []damageTest{
 		{"nothing", func(string) error { return nil }, "", ""},
 		{"recipient.txt lost", func(d string) error { return os.Remove(d + "/recipient.txt") }, "", ""},
 		{"recipient.txt damaged", func(d string) error { return os.WriteFile(d+"/recipient.txt", []byte("age1x\n"), 0o600) },
@@ -131,47 +133,49 @@ func TestVaultDamage(t *testing.T) {
 		{"a of another vault", func(d string) error { return seal(d+"/a.age", header+"a\nv") }, "encrypted to another vault", ""},
 		{"a is a directory", func(d string) error { return errors.Join(os.Remove(d+"/a.age"), os.Mkdir(d+"/a.age", 0o700)) }, "is a directory", ""},
 	} {
-		t.Run(c.what, func(t *testing.T) {
-			ctx := context.Background()
-			v, _ := testVault(t, filepath.Join(t.TempDir(), "vault"), "a passphrase")
-			for _, kv := range [][2]string{{"a", "older"}, {"b", "other"}, {"a", "value of a"}} {
-				if err := v.Put(ctx, kv[0], bufferOf(t, []byte(kv[1]))); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := c.do(v.Dir); err != nil {
-				t.Fatal(err)
-			}
-			fresh, _ := testVault(t, v.Dir, "a passphrase")
-			b, err := fresh.Fetch(ctx, "a")
-			if c.fetch == "" {
-				if err != nil || string(plain(t, b)) != "value of a" {
-					t.Fatalf("%v", err)
-				}
-			} else if err == nil || !strings.Contains(err.Error(), c.fetch) || !strings.HasPrefix(err.Error(), "secret a: ") {
-				t.Fatalf("Fetch: %v; want %s", err, c.fetch)
-			} else if strings.Contains(c.fetch, "a.age is damaged") && !strings.Contains(hintOf(err), "a.age.prev") {
-				t.Errorf("the hint does not name the version before: %q", hintOf(err))
-			}
-			fresh, _ = testVault(t, v.Dir, "a passphrase")
-			err = fresh.Put(ctx, "c", bufferOf(t, []byte("v")))
-			if c.put == "" && err != nil || c.put != "" && !strings.Contains(fmt.Sprint(err), c.put) {
-				t.Errorf("Put: %v; want %q", err, c.put)
-			}
-			if _, err := os.Stat(v.Dir + "/recipient.txt"); err != nil && c.put == "" {
-				t.Errorf("recipient.txt was not written anew: %v", err)
-			}
-			if c.fetch == "" || !strings.HasPrefix(c.what, "a ") || c.what == "a is a directory" {
-				return
-			}
-			// The way the hint describes.
-			if err := os.Rename(v.Dir+"/a.age.prev", v.Dir+"/a.age"); err != nil {
-				t.Fatal(err)
-			}
-			if b, err := fresh.Fetch(ctx, "a"); err != nil || string(plain(t, b)) != "older" {
-				t.Errorf("the version before: %v", err)
-			}
-		})
+		t.Run(c.what, c.run)
+	}
+}
+
+func (c damageTest) run(t *testing.T) {
+	ctx := context.Background()
+	v, _ := testVault(t, filepath.Join(t.TempDir(), "vault"), "a passphrase")
+	for _, kv := range [][2]string{{"a", "older"}, {"b", "other"}, {"a", "value of a"}} {
+		if err := v.Put(ctx, kv[0], bufferOf(t, []byte(kv[1]))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.do(v.Dir); err != nil {
+		t.Fatal(err)
+	}
+	fresh, _ := testVault(t, v.Dir, "a passphrase")
+	b, err := fresh.Fetch(ctx, "a")
+	if c.fetch == "" {
+		if err != nil || string(plain(t, b)) != "value of a" {
+			t.Fatalf("%v", err)
+		}
+	} else if err == nil || !strings.Contains(err.Error(), c.fetch) || !strings.HasPrefix(err.Error(), "secret a: ") {
+		t.Fatalf("Fetch: %v; want %s", err, c.fetch)
+	} else if strings.Contains(c.fetch, "a.age is damaged") && !strings.Contains(hintOf(err), "a.age.prev") {
+		t.Errorf("the hint does not name the version before: %q", hintOf(err))
+	}
+	fresh, _ = testVault(t, v.Dir, "a passphrase")
+	err = fresh.Put(ctx, "c", bufferOf(t, []byte("v")))
+	if c.put == "" && err != nil || c.put != "" && !strings.Contains(fmt.Sprint(err), c.put) {
+		t.Errorf("Put: %v; want %q", err, c.put)
+	}
+	if _, err := os.Stat(v.Dir + "/recipient.txt"); err != nil && c.put == "" {
+		t.Errorf("recipient.txt was not written anew: %v", err)
+	}
+	if c.fetch == "" || !strings.HasPrefix(c.what, "a ") || c.what == "a is a directory" {
+		return
+	}
+	// The way the hint describes.
+	if err := os.Rename(v.Dir+"/a.age.prev", v.Dir+"/a.age"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := fresh.Fetch(ctx, "a"); err != nil || string(plain(t, b)) != "older" {
+		t.Errorf("the version before: %v", err)
 	}
 }
 

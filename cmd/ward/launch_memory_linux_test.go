@@ -59,9 +59,8 @@ func testMemory(t *testing.T, p *person, from string) {
 	defer cmd.Wait()
 	defer in.Close()
 	ward := cmd.Process.Pid
-	stageTwo := onlyChild(t, ward)
-	command := onlyChild(t, stageTwo)
-	until(t, "the command runs", func() bool { return strings.HasPrefix(cmdline(command), "sh\x00") })
+	stageTwo := child(t, ward, stageTwoName)
+	command := child(t, stageTwo, "sh")
 
 	// The proof that the search finds what is there.
 	if found := search(t, command, value); !slices.Contains(found, "memory: value") {
@@ -235,18 +234,22 @@ func children(pid int) []int {
 	return list
 }
 
-// onlyChild waits until pid has exactly one child that is not ward's resolver.
-func onlyChild(t *testing.T, pid int) int {
+// stageTwoName is how stage two calls itself.
+const stageTwoName = "ward: stage two"
+
+// child waits until pid has a child whose argv[0] is name.
+func child(t *testing.T, pid int, name string) int {
 	t.Helper()
-	child := 0
-	until(t, fmt.Sprintf("process %d has a child", pid), func() bool {
-		list := slices.DeleteFunc(children(pid), func(c int) bool { return strings.Contains(cmdline(c), "resolver") })
-		if len(list) == 1 {
-			child = list[0]
+	found := 0
+	until(t, fmt.Sprintf("process %d has a child %s", pid, name), func() bool {
+		for _, c := range children(pid) {
+			if strings.HasPrefix(cmdline(c), name+"\x00") {
+				found = c
+			}
 		}
-		return len(list) == 1
+		return found != 0
 	})
-	return child
+	return found
 }
 
 func cmdline(pid int) string {

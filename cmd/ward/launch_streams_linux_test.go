@@ -67,7 +67,6 @@ func TestStreamsShell(t *testing.T) {
 		`cat list | run cat | run cat | tail -1`,
 		`run cat <<< here`,
 		`run sh -c 'echo out; echo err >&2' 2>&1 >/dev/null`,
-		`run sh -c 'echo out; echo err >&2' 2>both >>both; cat both`,
 		`run sh -c 'cat; echo $?' < /dev/null`,
 		`echo before > log; run sh -c 'echo appended' >> log; cat log`,
 		`x=$(run sh -c 'printf no-newline'); echo "$x."`,
@@ -80,7 +79,7 @@ func TestStreamsShell(t *testing.T) {
 				fmt.Fprintln(&list, "line", i)
 			}
 			shell := func(flags []string) string {
-				for _, f := range []string{"log", "both", "status"} {
+				for _, f := range []string{"log", "status"} {
 					os.Remove(filepath.Join(p.project, f))
 				}
 				p.write(t, "list", []byte(list.String()), 0o644)

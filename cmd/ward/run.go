@@ -70,12 +70,12 @@ ward run --allow-cwd --env-credential-map op://Work/API/key API_KEY -- make depl
 }
 
 // Run is `ward run`.
-func (c *runCmd) Run(stdout io.Writer) error {
+func (c *runCmd) Run(stdout io.Writer, e *early) error {
 	argv := c.Argv
 	if len(argv) > 0 && argv[0] == "--" {
 		argv = argv[1:]
 	}
-	return c.launch(stdout, argv)
+	return c.launch(stdout, e, argv)
 }
 
 type shellCmd struct {
@@ -86,15 +86,15 @@ type shellCmd struct {
 func (shellCmd) Help() string { return "ward shell --allow-cwd" }
 
 // Run is `ward shell`.
-func (c *shellCmd) Run(stdout io.Writer) error {
+func (c *shellCmd) Run(stdout io.Writer, e *early) error {
 	shell := os.Getenv("SHELL")
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	return c.launch(stdout, []string{shell})
+	return c.launch(stdout, e, []string{shell})
 }
 
-func (f *runFlags) launch(stdout io.Writer, argv []string) error {
+func (f *runFlags) launch(stdout io.Writer, e *early, argv []string) error {
 	plan, err := f.plan(argv)
 	if err != nil {
 		return &exit{commandCode(err), err}
@@ -104,6 +104,7 @@ func (f *runFlags) launch(stdout io.Writer, argv []string) error {
 	}
 	code, err := plan.Run(launcher.RunOptions{
 		Silent: f.Silent, Verbose: f.Verbose, AuditLog: f.AuditLog, NoAudit: f.NoAudit, Messages: os.Stderr,
+		Early: e.take(),
 	})
 	if code == 0 && err == nil {
 		return nil

@@ -25,23 +25,6 @@ const (
 	maxFunctionLines = 60
 )
 
-// longFiles may be longer than maxFileLines: the file, and why cutting it in two would make it harder to read.
-func longFiles() map[string]string {
-	return map[string]string{
-		"secrets/keyring_linux_test.go": "one table of real keyrings and one of broken ones, over the same daemon",
-		"secrets/vault_test.go":         "one table of what can befall a vault's files",
-	}
-}
-
-// longFunctions may be longer than maxFunctionLines.
-func longFunctions() map[string]string {
-	return map[string]string{
-		"secrets.sourceTest.run":  "what every source promises: a list of small named tests",
-		"secrets.storeTest":       "what every store promises: the same",
-		"secrets.TestVaultDamage": "a table whose rows hold what they do to the vault",
-	}
-}
-
 // exits are the functions that may end the process beside main, and why returning would be wrong there.
 func exits() map[string]string {
 	return map[string]string{
@@ -150,25 +133,38 @@ func (s source) lines(n ast.Node) int {
 	return s.set.Position(n.End()).Line - s.set.Position(n.Pos()).Line + 1
 }
 
-// tableLines counts the lines of the tables in a function: literals that hold nothing to execute. They are data.
-func (s source) tableLines(fn *ast.FuncDecl) (lines int) {
-	ast.Inspect(fn, func(n ast.Node) bool {
+// tables are the outermost literals below n: the rows of a test.
+func tables(n ast.Node) []*ast.CompositeLit {
+	var all []*ast.CompositeLit
+	ast.Inspect(n, func(n ast.Node) bool {
 		table, ok := n.(*ast.CompositeLit)
-		if !ok {
-			return true
+		if ok {
+			all = append(all, table)
 		}
-		code := false
-		ast.Inspect(table, func(n ast.Node) bool {
-			_, found := n.(*ast.FuncLit)
-			code = code || found
-			return !code
-		})
-		if !code {
-			lines += s.lines(table) - 1
-		}
-		return code
+		return !ok
 	})
-	return lines
+	return all
+}
+
+// longest is the length of a function. In a test the lines of tables do not count, since they are data; where a row
+// holds functions, each of them counts as one.
+func (s source) longest(fn ast.Node) int {
+	n := s.lines(fn)
+	if !s.isTest() {
+		return n
+	}
+	most := 0
+	for _, table := range tables(fn) {
+		n -= s.lines(table) - 1
+		ast.Inspect(table, func(n ast.Node) bool {
+			row, ok := n.(*ast.FuncLit)
+			if ok {
+				most = max(most, s.longest(row.Body))
+			}
+			return !ok
+		})
+	}
+	return max(most, n)
 }
 
 // calls lists the calls of package.name below n, with their arguments.
@@ -190,12 +186,8 @@ func calls(n ast.Node, pkg string, names ...string) []*ast.CallExpr {
 }
 
 func TestShapeFiles(t *testing.T) {
-	excused := longFiles()
 	for _, s := range sources(t) {
-		lines := bytes.Count(s.text, []byte("\n"))
-		if _, ok := excused[s.path]; ok && lines > maxFileLines {
-			delete(excused, s.path)
-		} else if lines > maxFileLines {
+		if lines := bytes.Count(s.text, []byte("\n")); lines > maxFileLines {
 			t.Errorf("%s: %d lines, want at most %d: it holds more than one thing", s.path, lines, maxFileLines)
 		}
 		if formatted, err := format.Source(s.text); err != nil || !bytes.Equal(formatted, s.text) {
@@ -205,31 +197,18 @@ func TestShapeFiles(t *testing.T) {
 			t.Errorf("%s: package %s: a package is named for what it holds", s.path, s.tree.Name.Name)
 		}
 	}
-	for path := range excused {
-		t.Errorf("longFiles: %s is not longer than %d lines: take it off the list", path, maxFileLines)
-	}
 }
 
 func TestShapeFunctions(t *testing.T) {
-	excused := longFunctions()
 	for _, s := range sources(t) {
 		s.functions(func(name string, fn *ast.FuncDecl) {
-			n := s.lines(fn)
-			if s.isTest() {
-				n -= s.tableLines(fn)
-			}
-			if _, ok := excused[name]; ok && n > maxFunctionLines {
-				delete(excused, name)
-			} else if n > maxFunctionLines {
+			if n := s.longest(fn); n > maxFunctionLines {
 				t.Errorf("%s: %s has %d lines, want at most %d", s.at(fn), name, n, maxFunctionLines)
 			}
 			if fn.Name.Name == "init" && fn.Recv == nil {
 				t.Errorf("%s: init runs in every process of every launch, before main can tell which one it is", s.at(fn))
 			}
 		})
-	}
-	for name := range excused {
-		t.Errorf("longFunctions: %s is not longer than %d lines: take it off the list", name, maxFunctionLines)
 	}
 }
 
