@@ -47,20 +47,25 @@ func (m *mediator) taken(at netip.AddrPort, datagram bool) bool {
 // listenOn lets a socket listen that was bound here. Any other the kernel would bind by itself, to every address of the
 // machine; also one that has a local address from a connection that was dissolved since. What was bound here keeps its
 // address for good (SOCK_BINDADDR_LOCK in the kernel), so nothing can change between the check and the call.
-func (m *mediator) listenOn(sock, backlog int) error {
-	if domain, err := unix.GetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
+func (m *mediator) listenOn(n *request, sock int) error {
+	domain, err := unix.GetsockoptInt(sock, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
 		return err
-	} else if domain != unix.AF_UNIX {
-		if inode, ok := inode(sock); !ok || !m.ours.has(inode) {
-			m.refuse(refusal{what: "listen without an address"})
-			return unix.EACCES
-		}
 	}
-	return unix.Listen(sock, backlog)
+	if domain == unix.AF_UNIX {
+		m.adopt(n, sock)
+	} else if inode, ok := inode(sock); !ok || !m.ours.has(inode) {
+		m.refuse(refusal{what: "listen without an address"})
+		return unix.EACCES
+	}
+	return unix.Listen(sock, int(int32(n.args[1])))
 }
 
-// bindUnix makes the socket file in the directory that the command means, if a rule lets it write there. The file
-// gets the permissions that the command's umask leaves.
+// bindUnix lets the command make a socket file itself, by goOn, where a rule lets it write: the only call that it makes.
+// Made here, the socket would have a name that means nothing to the command, and getsockname would tell it; and the file
+// would have the supervisor's owner and permissions. The address can be exchanged behind this decision, but not for
+// anything: Landlock decides about the file once more, a socket of another family that takes this one's number may not
+// listen (see listenOn), and an abstract name is free to be bound.
 func (m *mediator) bindUnix(n *request, sock int, raw []byte) error {
 	name, abstract := unixName(raw)
 	if abstract || name == "" { // no name at all: the kernel picks an abstract one
@@ -73,10 +78,6 @@ func (m *mediator) bindUnix(n *request, sock int, raw []byte) error {
 		m.ours.add(sock)
 		return nil
 	}
-	base := filepath.Base(name)
-	if strings.HasSuffix(name, "/") || base == "." || base == ".." {
-		return unix.EADDRINUSE
-	}
 	dir, err := m.open(n, filepath.Dir(name), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return err
@@ -86,32 +87,34 @@ func (m *mediator) bindUnix(n *request, sock int, raw []byte) error {
 	if err != nil {
 		return unix.EACCES
 	}
-	path = filepath.Join(path, base)
-	if !m.policy.Explain(path, Write).Allowed {
+	if path = filepath.Join(path, filepath.Base(name)); !m.policy.Explain(path, Write).Allowed {
 		m.refuse(refusal{what: "bind " + shown(path), hint: flag("--allow", filepath.Dir(path))})
 		return unix.EACCES
 	}
-	if err := rawCall(unix.SYS_BIND, sock, unixAddress(descriptor(dir)+"/"+base)); err != nil {
-		return err
-	}
-	return m.permit(sock, dir, base, 0o777&^umask(int(n.pid)))
+	return goOn
 }
 
-// permit sets the mode of a socket file just made, and remembers it. The command can exchange it before this, for
-// another server's socket that lies within its reach: so what is changed and remembered is the inode that was looked
-// at, and only if nobody listens there. The one just made does not listen yet.
-func (m *mediator) permit(sock, dir int, base string, mode uint32) error {
-	fd, err := unix.Openat(dir, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// adopt remembers the file of a socket that is about to listen, so that it may be connected to. The command can have
+// put another server's socket in its place: one that somebody listens on already is not adopted. Only this one does
+// not listen yet.
+func (m *mediator) adopt(n *request, sock int) {
+	local, err := unix.Getsockname(sock)
 	if err != nil {
-		return err
+		return
+	}
+	at, ok := local.(*unix.SockaddrUnix)
+	if !ok || at.Name == "" || at.Name[0] == '@' || at.Name[0] == 0 {
+		return
+	}
+	fd, err := m.open(n, at.Name, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		return
 	}
 	if !silent(sock, fd) {
 		unix.Close(fd)
-		return unix.EACCES
+		return
 	}
-	err = unix.Chmod(descriptor(fd), mode)
 	m.ours.keep(fd)
-	return err
 }
 
 // silent says whether a file is a socket of the same type as sock that nobody listens on.

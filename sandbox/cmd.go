@@ -24,6 +24,10 @@ type Cmd struct {
 	// Without forces layers off, as if the kernel refused them. Tests and `ward doctor` use it.
 	Without []Layer
 
+	// Early is a stage two that was started ahead, for this command's Policy.Nested and Without. Launch makes its own
+	// if it is nil, and takes it over in any case: it is not to be cancelled afterwards.
+	Early *Early
+
 	// Master is the terminal's other end, set by Start if there is a Terminal.
 	Master *os.File
 	// Gaps are the layers that this kernel refused, known after Start.

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,14 +18,12 @@ import (
 
 // state is what the supervisor holds of a launch.
 type state struct {
-	stageTwo *exec.Cmd
+	stageTwo *process
 	control  control
 	mediator *mediator
 	events   chan Event
 	gone     map[Layer]string // the layers that stage two was told to do without
 
-	once  sync.Once
-	end   error // how stage two ended
 	close sync.Once
 }
 
@@ -55,116 +51,29 @@ func (c *Cmd) Prepared() error {
 
 func (c *Cmd) start(probe bool) error {
 	if err := c.Policy.valid(); err != nil {
+		c.Kill()
 		return err
 	}
-	ours, theirs, err := socketpair()
-	if err != nil {
-		return err
-	}
-	c.control = ours
-	defer theirs.Close()
-	c.gone = map[Layer]string{}
-	for _, l := range c.Without {
-		c.gone[l] = "switched off"
-	}
-	if c.Policy.Nested {
-		for _, l := range []Layer{LayerNamespaces, LayerMounts, LayerNotify} {
-			c.gone[l] = "inside another launch"
+	if c.Early == nil {
+		var err error
+		if c.Early, err = Begin(c.Policy.Nested, c.Without...); err != nil {
+			return err
 		}
 	}
-	for {
-		err := c.fork(theirs, probe)
-		if err == nil {
-			break
-		}
-		if c.gone[LayerNamespaces] != "" && c.gone[LayerMounts] != "" {
-			c.Close()
-			return fmt.Errorf("stage two: %w", err)
-		}
-		// EPERM: containers and hardened kernels; ENOSPC: max_user_namespaces; ENOSYS, EINVAL: not in this kernel.
-		why := err.Error()
-		if i := strings.LastIndex(why, ": "); i >= 0 {
-			why = why[i+2:]
-		}
-		for _, l := range []Layer{LayerNamespaces, LayerMounts} {
-			if c.gone[l] == "" {
-				c.gone[l] = why
-			}
-		}
-	}
+	c.control, c.stageTwo, c.gone = c.Early.control, c.Early.process, c.Early.gone
 	c.mediator = newMediator(&c.Policy)
-	return nil
-}
-
-// fork starts stage two once. As root it gets only the namespaces that it needs: a user namespace with a mapping of 0
-// to 0 would lose the right to other users' files.
-func (c *Cmd) fork(control *os.File, probe bool) error {
-	attr := &syscall.SysProcAttr{}
-	namespaces(attr, c.gone)
 	if c.gone[LayerNotify] == "" {
-		if err := withinReach(attr.Cloneflags&unix.CLONE_NEWUSER != 0); err != nil {
+		if err := withinReach(os.Getuid() != 0 && (c.gone[LayerNamespaces] == "" || c.gone[LayerMounts] == "")); err != nil {
 			c.gone[LayerNotify] = err.Error()
 		}
 	}
-	data, err := json.Marshal(c.order(probe))
-	if err != nil {
+	if err := c.Early.send(c.order(probe), append(slices.Clone(c.Stdio[:]), c.Values)); err != nil {
+		err = fmt.Errorf("stage two ended before it had its order: %w", c.post(io.EOF))
+		c.Kill()
+		c.Close()
 		return err
 	}
-	theirs, ours, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("order: %w", err)
-	}
-	defer theirs.Close()
-	cmd := &exec.Cmd{
-		// One processor and no collector are enough for it, and spare it most of the Go runtime's start. The limit of
-		// memory, which it never comes near, would switch the collector on again.
-		Path: "/proc/self/exe", Args: []string{stageTwoName}, Dir: "/",
-		Env:         []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=64MiB"},
-		ExtraFiles:  []*os.File{control, theirs},
-		SysProcAttr: attr,
-	}
-	if c.Values != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Values)
-	}
-	// Assigning a nil *os.File to the interface would not be nil any more.
-	if c.Stdio[0] != nil {
-		cmd.Stdin = c.Stdio[0]
-	}
-	if c.Stdio[1] != nil {
-		cmd.Stdout = c.Stdio[1]
-	}
-	if c.Stdio[2] != nil {
-		cmd.Stderr = c.Stdio[2]
-	}
-	if err := cmd.Start(); err != nil {
-		ours.Close()
-		return err
-	}
-	c.stageTwo = cmd
-	// A pipe takes 64 KiB at once, and an order may be larger. If stage two ends first, its own words say why.
-	go func() {
-		ours.Write(data)
-		ours.Close()
-	}()
 	return nil
-}
-
-func namespaces(attr *syscall.SysProcAttr, gone map[Layer]string) {
-	if gone[LayerNamespaces] == "" {
-		attr.Cloneflags |= unix.CLONE_NEWPID | unix.CLONE_NEWIPC
-	}
-	if gone[LayerMounts] == "" {
-		attr.Cloneflags |= unix.CLONE_NEWNS
-	}
-	if attr.Cloneflags == 0 || os.Getuid() == 0 {
-		return
-	}
-	attr.Cloneflags |= unix.CLONE_NEWUSER
-	uid, gid := os.Getuid(), os.Getgid()
-	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
-	// execve takes the capabilities of a new user namespace away from anyone but uid 0; ambient ones stay.
-	attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
 }
 
 func (c *Cmd) order(probe bool) order {
@@ -265,7 +174,7 @@ func (c *Cmd) follow() {
 			c.events <- Event{Stopped: syscall.Signal(body[0])}
 		case kind == sayExited && len(body) == 4:
 			status := syscall.WaitStatus(binary.LittleEndian.Uint32(body))
-			c.wait()
+			c.stageTwo.wait()
 			c.events <- Event{Exited: &status}
 			return
 		}
@@ -275,7 +184,7 @@ func (c *Cmd) follow() {
 // post adds how stage two ended to an error, which is otherwise only "EOF".
 func (c *Cmd) post(err error) error {
 	if c.stageTwo != nil && errors.Is(err, io.EOF) {
-		if werr := c.wait(); werr != nil {
+		if werr := c.stageTwo.wait(); werr != nil {
 			return werr
 		}
 	}
@@ -295,6 +204,8 @@ func (c *Cmd) Signal(s syscall.Signal, group bool) error {
 // end the others itself, so it is asked first.
 func (c *Cmd) Kill() {
 	if c.stageTwo == nil {
+		c.Early.Cancel()
+		c.Early = nil
 		return
 	}
 	patience := time.Duration(0)
@@ -302,15 +213,9 @@ func (c *Cmd) Kill() {
 		unix.Shutdown(c.control.fd, unix.SHUT_RDWR)
 		patience = 2 * endWithin
 	}
-	last := time.AfterFunc(patience, func() { c.stageTwo.Process.Kill() })
-	c.wait()
+	last := time.AfterFunc(patience, func() { c.stageTwo.kill() })
+	c.stageTwo.wait()
 	last.Stop()
-}
-
-// wait reaps stage two, whoever comes first.
-func (c *Cmd) wait() error {
-	c.once.Do(func() { c.end = c.stageTwo.Wait() })
-	return c.end
 }
 
 // Close releases what the supervisor holds. The command must have ended.

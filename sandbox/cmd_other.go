@@ -13,6 +13,15 @@ var errUnsupported = errors.New("sandbox: this system is not supported: a comman
 
 type state struct{}
 
+// Early is never made.
+type Early struct{}
+
+// Begin fails.
+func Begin(bool, ...Layer) (*Early, error) { return nil, errUnsupported }
+
+// Cancel does nothing.
+func (*Early) Cancel() {}
+
 // Enter does nothing: there is no stage two on this system.
 func Enter() {}
 

@@ -218,4 +218,3 @@ func (m *mediator) open(n *request, path string, flags uint64) (int, error) {
 	}
 	return fd, nil
 }
-

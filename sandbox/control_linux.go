@@ -26,6 +26,7 @@ const (
 	sayStarted  = 'S' // the command runs
 	sayStopped  = 'T' // body: the signal that stopped the command
 	sayExited   = 'X' // body: wait status, little-endian
+	doFiles     = 'f' // body: which of stdin, stdout, stderr and values come along; fds: those
 	doGo        = 'g'
 	doSignal    = 's' // body: signal number, then 1 for the foreground group or 0 for the command alone
 )

@@ -51,7 +51,7 @@ func TestNestedRules(t *testing.T) {
 	both(t, func(t *testing.T) {
 		dir := outdoors(t)
 		write(t, filepath.Join(dir, "a/in/file"), "")
-		script := fmt.Sprintf(`cd %s; : 2>/dev/null > a/x || echo no; : > a/in/x && echo yes; mv a/in/x a/in/file && echo moved`, dir)
+		script := fmt.Sprintf(`cd %s; (: > a/x) 2>/dev/null || echo no; : > a/in/x && echo yes; mv a/in/x a/in/file && echo moved`, dir)
 		l := shell(script).allow(Read, filepath.Join(dir, "a")).allow(Read|Write, filepath.Join(dir, "a/in"))
 		if got := l.output(t); got != "no\nyes\nmoved\n" {
 			t.Errorf("got %q\n%s", got, l.err.String())
@@ -81,7 +81,7 @@ func TestMasks(t *testing.T) {
 				{Path: filepath.Join(dir, "link/code"), Fixed: true}, {Path: filepath.Join(dir, "missing")},
 			}
 			compare(t, verdicts(t, l.output(t)), map[string]string{
-				"read secret": "ok", // and empty
+				"read secret":             "ok", // and empty
 				"read vault/key":          "ENOENT",
 				"read config":             "content",
 				"write secret":            "EROFS|EACCES",
@@ -188,7 +188,7 @@ func TestTerminals(t *testing.T) {
 func TestRealTerminalPrograms(t *testing.T) {
 	both(t, func(t *testing.T) {
 		for name, args := range map[string][]string{
-			"python3": {"-c", "import pty,os\nm,s=pty.openpty()\nprint(os.isatty(s), os.ttyname(s).startswith('/dev/pts/'))\npty.spawn(['/bin/echo','spawned'])"},
+			"python3": {"-c", "import pty,os\nm,s=pty.openpty()\nprint(os.isatty(s), os.ttyname(s).startswith('/dev/pts/'), flush=True)\npty.spawn(['/bin/echo','spawned'])"},
 			"script":  {"-qec", "test -t 0 && echo True True; echo spawned", "/dev/null"},
 		} {
 			l := command(needsProgram(t, name), args...)
@@ -203,7 +203,7 @@ func TestRealTerminalPrograms(t *testing.T) {
 func TestTerminalOfTheCommand(t *testing.T) {
 	both(t, func(t *testing.T) {
 		for _, without := range [][]Layer{nil, {LayerMounts}} {
-			l := shell("stty size; ps -o tty= -p $$; test -t 0 && test -t 1 && test -t 2 && echo terminal; : < /dev/tty && echo own; exit 4")
+			l := shell("stty size; tty; test -t 0 && test -t 1 && test -t 2 && echo terminal; : < /dev/tty && echo own; exit 4")
 			l.Terminal = &Terminal{Stdio: [3]bool{true, true, true}, Controlling: true, Rows: 33, Cols: 77}
 			l.Without = without
 			l.prepare(t)
@@ -227,7 +227,7 @@ func TestTerminalOfTheCommand(t *testing.T) {
 			}
 			l.Master.Close()
 			got := strings.Fields(out.String())
-			if len(got) != 5 || got[0] != "33" || got[1] != "77" || !strings.HasPrefix(got[2], "pts/") || got[3] != "terminal" || got[4] != "own" {
+			if len(got) != 5 || got[0] != "33" || got[1] != "77" || !strings.HasPrefix(got[2], "/dev/pts/") || got[3] != "terminal" || got[4] != "own" {
 				t.Errorf("without %v: %q", without, got)
 			}
 		}
@@ -242,7 +242,7 @@ func TestMaskBehindALinkOutsideTheRules(t *testing.T) {
 		if err := os.Symlink("real", filepath.Join(dir, "alias")); err != nil {
 			t.Fatal(err)
 		}
-		l := shell("cat " + filepath.Join(dir, "real/data/secret")).allow(Read|Write, filepath.Join(dir, "real/data"))
+		l := shell("cat "+filepath.Join(dir, "real/data/secret")).allow(Read|Write, filepath.Join(dir, "real/data"))
 		l.Policy.Masks = []Mask{{Path: filepath.Join(dir, "alias/data/secret")}}
 		if got := l.output(t); got != "" {
 			t.Errorf("got %q", got)

@@ -298,7 +298,7 @@ func ending(s syscall.WaitStatus) string {
 func verdict(err error) string {
 	var errno syscall.Errno
 	switch {
-	case err == nil:
+	case err == nil, err == syscall.Errno(0):
 		return "ok"
 	case errors.As(err, &errno):
 		return unix.ErrnoName(errno)

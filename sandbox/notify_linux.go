@@ -16,8 +16,9 @@ import (
 )
 
 // mediator answers the filter's notifications: it reads the address, decides, and makes the call itself on the
-// command's socket. It never answers CONTINUE, because another thread of the command could change the address
-// between the decision and the call (seccomp_unotify(2) says so itself).
+// command's socket. It does not let the command go on with the call, because another thread of the command could change
+// the address between the decision and the call (seccomp_unotify(2) says so itself). The one exception is bindUnix,
+// where nothing depends on that.
 //
 // A connection made here is outside the command's Landlock domain and carries the supervisor's credentials. So the
 // decision made here is the only one there is, also for abstract names.
@@ -144,12 +145,17 @@ func (m *mediator) valid(n *request) bool {
 	return m.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&n.id)) == nil
 }
 
+// goOn lets the command make the call itself.
+var goOn = errors.New("go on")
+
 func (m *mediator) answer(n *request) {
 	err := m.call(n)
 	r := response{id: n.id}
 	var errno unix.Errno
 	switch {
 	case err == nil:
+	case err == goOn:
+		r.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
 	case errors.As(err, &errno):
 		r.errno = -int32(errno)
 	default:
@@ -166,7 +172,7 @@ func (m *mediator) call(n *request) error {
 	}
 	defer unix.Close(sock)
 	if n.nr == unix.SYS_LISTEN {
-		return m.listenOn(sock, int(int32(n.args[1])))
+		return m.listenOn(n, sock)
 	}
 	raw, err := m.address(n)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -132,64 +133,73 @@ func inode(fd int) (uint64, bool) {
 // who says who answers at an address: the launch only if every socket there is the launch's. datagram asks for UDP.
 // What cannot be found out counts as somebody else.
 func (s *sockets) who(at netip.AddrPort, datagram bool) answerer {
-	tables := []string{"/proc/net/tcp", "/proc/net/tcp6"}
-	state := byte(tcpListen)
-	if datagram {
-		tables, state = []string{"/proc/net/udp", "/proc/net/udp6"}, udpOpen
-	}
 	found := byNobody
-	for i, path := range tables {
-		f, err := os.Open(path)
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		list, err := endpoints(family, at.Port(), datagram)
 		if err != nil {
-			if i > 0 && os.IsNotExist(err) {
-				continue // no IPv6
-			}
 			return byOutside
 		}
-		found = max(found, s.answers(f, at, state))
-		f.Close()
+		for _, e := range list {
+			switch {
+			case e.at.Port() != at.Port() || !e.at.Addr().IsUnspecified() && e.at.Addr() != at.Addr():
+			case !s.has(e.inode):
+				return byOutside
+			default:
+				found = byLaunch
+			}
+		}
 	}
 	return found
 }
 
-// States of include/net/tcp_states.h, as /proc/net shows them. A datagram socket without a peer is "closed".
+// endpoints lists the sockets on a port, and perhaps more, that take connections or datagrams from everyone.
+func endpoints(family uint8, port uint16, datagram bool) ([]endpoint, error) {
+	path, state := "/proc/net/tcp", byte(tcpListen)
+	if datagram {
+		path, state = "/proc/net/udp", udpOpen
+	} else if list, err := diagnose(family, port); err == nil {
+		return list, nil
+	}
+	if family == unix.AF_INET6 {
+		path += "6"
+	}
+	f, err := os.Open(path)
+	if family == unix.AF_INET6 && os.IsNotExist(err) {
+		return nil, nil // no IPv6
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readEndpoints(f, state)
+}
+
+// States of include/net/tcp_states.h. A datagram socket without a peer is "closed".
 const (
-	tcpListen = 0x0a
-	udpOpen   = 0x07
+	tcpListen = 10
+	udpOpen   = 7
 )
 
-// answers reads one table. The kernel lists the sockets that listen before all others (tcp_seq_start), so on a machine
-// with many connections most of the table stays unread.
-func (s *sockets) answers(table io.Reader, at netip.AddrPort, state byte) answerer {
-	found := byNobody
+// readEndpoints reads the sockets in a state from a table of /proc/net.
+func readEndpoints(table io.Reader, state byte) ([]endpoint, error) {
+	var list []endpoint
 	lines := bufio.NewScanner(table)
 	lines.Scan() // the heading
 	for lines.Scan() {
 		e, ok := parseEndpoint(lines.Text())
 		if !ok {
-			return byOutside
+			return nil, fmt.Errorf("socket table: line %q", lines.Text())
 		}
-		if e.state != state {
-			if state == tcpListen {
-				break
-			}
-			continue
+		if e.state == state {
+			list = append(list, e)
+		} else if state == tcpListen {
+			break // the kernel lists the sockets that listen before all others (tcp_seq_start)
 		}
-		if e.at.Port() != at.Port() || !e.at.Addr().IsUnspecified() && e.at.Addr() != at.Addr() {
-			continue
-		}
-		if !s.has(e.inode) {
-			return byOutside
-		}
-		found = byLaunch
 	}
-	if lines.Err() != nil {
-		return byOutside
-	}
-	return found
+	return list, lines.Err()
 }
 
-// endpoint is one line of /proc/net/tcp, udp and their IPv6 twins.
+// endpoint is a socket of this machine.
 type endpoint struct {
 	at    netip.AddrPort // unmapped
 	state byte

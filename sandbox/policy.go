@@ -116,7 +116,8 @@ func (p *Policy) Explain(path string, want Access) Verdict {
 }
 
 // rules are the ones that path lies in. A grant inside /tmp is mounted back over the launch's own /tmp, whose rule then
-// ends there: it says nothing about the machine's files.
+// ends there: it says nothing about the machine's files. But it cannot be kept from reading what is mounted inside it,
+// so a grant to write only is one to read too there.
 func (p *Policy) rules(path string) []Rule {
 	var in []Rule
 	for _, r := range p.Rules {
@@ -125,8 +126,15 @@ func (p *Policy) rules(path string) []Rule {
 		}
 	}
 	for _, o := range p.own {
-		if Within(path, o.Path) && !slices.ContainsFunc(in, func(r Rule) bool { return r.Path != o.Path && Within(r.Path, o.Path) }) {
+		if !Within(path, o.Path) {
+			continue
+		}
+		back := slices.IndexFunc(in, func(r Rule) bool { return r.Path != o.Path && Within(r.Path, o.Path) })
+		switch {
+		case back < 0:
 			in = append(in, o)
+		case slices.ContainsFunc(in, func(r Rule) bool { return r.Access != 0 && r.Path != o.Path }):
+			in = append(in, Rule{o.Path, Read, in[back].Why})
 		}
 	}
 	return in
@@ -134,8 +142,8 @@ func (p *Policy) rules(path string) []Rule {
 
 // place is a part of the machine's tree that needs a mount of its own in the command's view.
 type place struct {
-	path  string
-	write bool
+	path   string
+	access Access
 }
 
 // places lists them, outer ones first: what may be written, since all else is mounted read-only, and what lies inside
@@ -147,10 +155,13 @@ func (p *Policy) places() []place {
 		if r.Path == root || root == "" && r.Access&Write == 0 {
 			continue
 		}
-		write := slices.ContainsFunc(p.Rules, func(o Rule) bool {
-			return o.Access&Write != 0 && (root == "" || o.Path != root) && Within(r.Path, o.Path)
-		})
-		all = append(all, place{r.Path, write})
+		at := place{path: r.Path}
+		for _, o := range p.Rules {
+			if Within(r.Path, o.Path) && (root == "" || o.Path != root) {
+				at.access |= o.Access
+			}
+		}
+		all = append(all, at)
 	}
 	slices.SortFunc(all, func(a, b place) int { return strings.Compare(a.path, b.path) })
 	var kept []place
@@ -158,7 +169,7 @@ func (p *Policy) places() []place {
 		brought := false
 		for _, k := range kept {
 			if Within(at.path, k.path) && ownRoot(at.path) == ownRoot(k.path) {
-				brought = k.write || !at.write // the last one is the innermost
+				brought = k.access == at.access || k.access&Write != 0 // the last one is the innermost
 			}
 		}
 		if !brought {

@@ -27,14 +27,6 @@ func status(pid int, fields ...string) []string {
 	return values
 }
 
-func umask(pid int) uint32 {
-	mask, err := strconv.ParseUint(status(pid, "Umask")[0], 8, 32)
-	if err != nil {
-		return 0o077
-	}
-	return uint32(mask)
-}
-
 // leader is the process that a thread belongs to.
 func leader(tid int) int {
 	tgid, err := strconv.Atoi(status(tid, "Tgid")[0])

@@ -23,7 +23,7 @@ const stageTwoName = "ward: stage two"
 const (
 	fdControl = 3
 	fdOrder   = 4
-	fdValues  = 5 // only if order.Values
+	fdValues  = 5 // only if order.Values, and only after takeFiles
 )
 
 // order is what the supervisor asks of stage two. It travels as JSON through a pipe; strings that come from users and
@@ -49,7 +49,7 @@ func Enter() {
 	}
 	runtime.LockOSThread()
 	s := &stageTwo{control: control{fdControl}, gone: map[Layer]bool{}}
-	if err := s.run(); err != nil {
+	if err := s.run(); err != nil && !errors.Is(err, errCancelled) {
 		s.control.fail(err)
 		os.Exit(125)
 	}
@@ -146,7 +146,11 @@ func sealDescriptors() error {
 	return nil
 }
 
+// read waits for the order. A supervisor that has decided otherwise closes its end instead.
 func (s *stageTwo) read() error {
+	if err := s.control.takeFiles(); err != nil {
+		return err
+	}
 	f := os.NewFile(fdOrder, "order")
 	defer f.Close()
 	data, err := io.ReadAll(f)
@@ -206,7 +210,7 @@ func (s *stageTwo) namespaces() error {
 	}
 	s.Policy.own = privateRules()
 	if listed != nil {
-		return s.report(Gap{LayerNamespaces, "a fresh /proc: " + listed.Error(), "other processes are listed; what is in them is guarded by Landlock"})
+		return s.report(Gap{LayerNamespaces, "a fresh /proc: " + listed.Error(), "other processes are listed, by their numbers outside; what is in them is guarded by Landlock"})
 	}
 	return nil
 }

@@ -196,12 +196,12 @@ func victimPorts(args []string) {
 	_, err = bindTo(unix.SOCK_STREAM, &unix.SockaddrInet4{Addr: [4]byte{203, 0, 113, 7}})
 	say("bind elsewhere", err)
 	fd, err = bindTo(unix.SOCK_STREAM, &unix.SockaddrInet6{})
-	say("bind ::", err)
+	say("v6 bind", err)
 	local, _ = unix.Getsockname(fd)
 	in6 := local.(*unix.SockaddrInet6)
-	say(":: narrowed", boolError(net.IP(in6.Addr[:]).IsLoopback()))
-	say("listen ::", unix.Listen(fd, 1))
-	say("connect to ::", blockingConnect(fmt.Sprintf("127.0.0.1:%d", in6.Port)))
+	say("v6 narrowed", boolError(net.IP(in6.Addr[:]).IsLoopback()))
+	say("v6 listen", unix.Listen(fd, 1))
+	say("v6 connect", blockingConnect(fmt.Sprintf("127.0.0.1:%d", in6.Port)))
 }
 
 func boolError(ok bool) error {
@@ -291,17 +291,25 @@ func victimAbstract(args []string) {
 // victimSwap races the supervisor: one thread connects to a port that is allowed, another writes a forbidden one into
 // the same address. args: allowed port, forbidden port, tries.
 func victimSwap(args []string) {
-	allowed, forbidden, tries := uint16(portOf(args[0])), uint16(portOf(args[1])), portOf(args[2])
-	address := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: [4]byte{127, 0, 0, 1}}
-	port := (*uint16)(unsafe.Pointer(&address.Port))
-	swapped := func(p uint16) uint16 { return p<<8 | p>>8 }
+	allowed, forbidden, tries := portOf(args[0]), portOf(args[1]), portOf(args[2])
+	var address [4]uint32 // struct sockaddr_in: family and port are the first word
+	word := func(port int) (w uint32) {
+		raw := (*[4]byte)(unsafe.Pointer(&w))
+		binary.NativeEndian.PutUint16(raw[:], unix.AF_INET)
+		binary.BigEndian.PutUint16(raw[2:], uint16(port))
+		return w
+	}
+	*(*[4]byte)(unsafe.Pointer(&address[1])) = [4]byte{127, 0, 0, 1}
 	var stop atomic.Bool
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		runtime.LockOSThread()
-		for !stop.Load() {
-			*port = swapped(forbidden)
-			*port = swapped(allowed)
+		for good, bad := word(allowed), word(forbidden); !stop.Load(); {
+			for range 100 {
+				atomic.StoreUint32(&address[0], bad)
+				atomic.StoreUint32(&address[0], good)
+			}
+			time.Sleep(time.Microsecond) // or it would keep the supervisor from a processor for a slice of time
 		}
 	})
 	counts := map[string]int{}
@@ -311,7 +319,7 @@ func victimSwap(args []string) {
 		outcome := "refused"
 		if e == 0 {
 			outcome = "connected"
-			if peer, err := unix.Getpeername(fd); err == nil && peer.(*unix.SockaddrInet4).Port == int(forbidden) {
+			if peer, err := unix.Getpeername(fd); err == nil && peer.(*unix.SockaddrInet4).Port == forbidden {
 				outcome = "FORBIDDEN"
 			}
 		}
@@ -346,14 +354,15 @@ func victimSwapFile(args []string) {
 	for range tries {
 		fd, _ := socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		unix.Bind(fd, &unix.SockaddrUnix{Name: mine})
+		unix.Listen(fd, 1)
+		unix.Close(fd)
 		for _, path := range []string{foreign, mine} {
 			c, _ := socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 			if unix.Connect(c, &unix.SockaddrUnix{Name: path}) == nil {
-				reached++ // none of its own listens
+				reached++ // none of its own listens any more
 			}
 			unix.Close(c)
 		}
-		unix.Close(fd)
 		for _, path := range []string{foreign, mine} {
 			// Only what is its own goes away; the foreign one is brought back to its place.
 			var st unix.Stat_t

@@ -57,6 +57,10 @@ func newView(p *Policy) (*view, error) {
 		if at.path == "/" {
 			continue // all of it is writable: see build
 		}
+		if at.access == 0 { // the working directory, to be there and no more
+			v.trees = append(v.trees, tree{place: at, fd: -1, dir: true})
+			continue
+		}
 		fd, err := clone(at.path)
 		if beyondReach(err) {
 			continue
@@ -108,7 +112,7 @@ func freeze(dir int, path string, flags uint) error {
 // why that was refused. Where a container covers parts of /proc, the kernel refuses a fresh one to a user namespace. The
 // old one stays then: /proc/self works there too, other processes remain listed, and Landlock guards what is in them.
 func (v *view) build(fresh bool) (listed error, err error) {
-	if places := v.policy.places(); len(places) == 0 || places[0] != (place{"/", true}) {
+	if places := v.policy.places(); len(places) == 0 || places[0].path != "/" {
 		if err := freeze(unix.AT_FDCWD, "/", 0); err != nil {
 			return nil, fmt.Errorf("making / read-only: %w", err)
 		}
@@ -132,7 +136,7 @@ func (v *view) build(fresh bool) (listed error, err error) {
 		}
 	}
 	for _, t := range v.trees {
-		if err := t.place.restore(t); err != nil {
+		if err := t.restore(); err != nil {
 			return nil, fmt.Errorf("mounting %s: %w", t.path, err)
 		}
 	}
@@ -141,18 +145,18 @@ func (v *view) build(fresh bool) (listed error, err error) {
 
 // restore puts a place back where it was. Inside a directory of the launch its mount point has to be made first, and
 // what is not writable has to be kept so: Landlock's rule for /tmp reaches into everything mounted below it.
-func (at place) restore(t tree) error {
-	if ownRoot(at.path) != "" {
-		if err := mountPoint(at.path, t.dir); err != nil {
+func (t tree) restore() error {
+	if ownRoot(t.path) != "" {
+		if err := mountPoint(t.path, t.dir); err != nil || t.access == 0 {
 			return err
 		}
-		if !at.write {
+		if t.access&Write == 0 {
 			if err := freeze(t.fd, "", unix.AT_EMPTY_PATH); err != nil {
 				return err
 			}
 		}
 	}
-	return attach(t.fd, at.path)
+	return attach(t.fd, t.path)
 }
 
 func mountPoint(path string, dir bool) error {
