@@ -44,10 +44,13 @@ test:
 kernel:
     WARD_NO_SKIP=1 go test -count=1 -timeout=20m {{ kernel }}
 
-# the packages with goroutines of their own, under the race detector (needs a C compiler)
+# The race detector needs cgo. With it stage two does not get ready (it spins), and ward is never built so: the packages
+# whose tests launch something are left out.
+
+# the packages that launch nothing, under the race detector (needs a C compiler)
 [no-exit-message]
 race:
-    CGO_ENABLED=1 go test -race -timeout=20m ./secrets/... ./guard/... ./launcher/... ./sandbox/...
+    CGO_ENABLED=1 go test -race -timeout=20m ./secrets/... ./guard/... ./profiles/...
 
 # ward beside what it is measured against
 bench:

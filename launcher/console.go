@@ -104,6 +104,17 @@ func (c *console) pause(on bool) {
 	}
 }
 
+// behind is where the command goes on in the background: the outer terminal edits its output now, and the inner one,
+// which did, must not do it a second time.
+func (c *console) behind() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.saved == nil && !c.plain {
+		c.plain = true
+		setOutput(c.inner, false)
+	}
+}
+
 // ours says whether keys may be read: ward is in front, and the command runs.
 func (c *console) ours() bool {
 	c.mu.Lock()

@@ -190,7 +190,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		out.Masks = append(out.Masks, rule{m.Path, access, m.Why})
 	}
 	for _, v := range p.Environment {
-		out.Environment = append(out.Environment, variable{v.Name, v.Value, v.Why})
+		out.Environment = append(out.Environment, variable(v))
 	}
 	return json.Marshal(out)
 }

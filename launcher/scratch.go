@@ -2,27 +2,36 @@ package launcher
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// scratch is the directory on disk of one launch: "tmp" becomes its /tmp, "void.d" and "void.f" are what masks show.
-// It is kept for a day, since agents leave things in /tmp that people look for.
+// scratch is the directory on disk that one launch has to itself: "tmp" becomes its /tmp, "void.d" and "void.f" are what
+// masks show. It is a slot that stays for the next launch if the command left nothing in it, since making directories is
+// a good part of what a launch costs. Otherwise it is put aside for a day: agents leave things in /tmp that people
+// look for.
 type scratch struct {
 	dir  string
-	lock *os.File // held as long as the launch lives
+	id   string
+	slot *os.File // locked as long as the launch lives
 }
 
-const keepScratch = 24 * time.Hour
+const (
+	keepScratch = 24 * time.Hour
+	maxSlots    = 4096 // launches at one time
+	keptPrefix  = "kept-"
+)
 
-// newScratch makes TMPDIR/ward-UID/ID. The directory in between belongs to the user alone, or the launch ends: in /tmp
-// anybody can have made it.
+// newScratch takes a free slot of TMPDIR/ward-UID. That directory belongs to the user alone, or the launch ends: in
+// /tmp anybody can have made it.
 func newScratch(id string) (*scratch, error) {
 	base := scratchBase()
 	if err := os.Mkdir(base, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -36,68 +45,136 @@ func newScratch(id string) (*scratch, error) {
 	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
 		return nil, Mistake(base+": is not a directory of mode 0700 that belongs to you", "somebody else made it: remove it, or set TMPDIR")
 	}
-	s := &scratch{dir: filepath.Join(base, id)}
-	if err := s.fill(); err != nil {
-		return nil, Mistake(s.dir+": "+reason(err), "TMPDIR must name a directory that can be written")
+	for n := range maxSlots {
+		s := &scratch{dir: filepath.Join(base, strconv.Itoa(n)), id: id}
+		free, err := s.take()
+		if err != nil {
+			return nil, Mistake(s.dir+": "+reason(err), "TMPDIR must name a directory that can be written")
+		}
+		if free {
+			return s, nil
+		}
 	}
-	return s, nil
+	return nil, fmt.Errorf("%s: %d launches at one time", base, maxSlots)
 }
 
 func scratchBase() string {
 	return filepath.Join(os.TempDir(), "ward-"+strconv.Itoa(os.Getuid()))
 }
 
+// take locks the slot and sees to it that it is as new. It gives false if another launch has it.
+func (s *scratch) take() (free bool, err error) {
+	for {
+		s.slot, err = os.Open(s.dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			if err = os.Mkdir(s.dir, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+				continue
+			}
+		}
+		if err != nil {
+			return false, err
+		}
+		if err := unix.Flock(int(s.slot.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			s.slot.Close()
+			return false, nil
+		}
+		if !s.same() { // put aside between the opening and the lock
+			s.slot.Close()
+			continue
+		}
+		if s.empty() {
+			return true, s.fill()
+		}
+		// A launch was killed before it could put this aside.
+		err := s.aside()
+		s.slot.Close()
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// same says whether the slot's name still means the directory that is locked.
+func (s *scratch) same() bool {
+	locked, err := s.slot.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(s.dir)
+	return err == nil && os.SameFile(locked, named)
+}
+
+// fill makes what is missing, and gives "tmp" the mode that /tmp has: programs of other users run inside where root
+// starts them. Nobody gets here from outside.
 func (s *scratch) fill() error {
-	if err := os.Mkdir(s.dir, 0o700); err != nil {
+	tmp := filepath.Join(s.dir, "tmp")
+	if unix.Chmod(tmp, unix.S_ISVTX|0o777) == nil {
+		return nil // made last, so all is there
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "void.d"), 0o555); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := os.Mkdir(filepath.Join(s.dir, "void.d"), 0o555); err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(filepath.Join(s.dir, "void.f"), os.O_CREATE|os.O_RDONLY, 0o444)
+	f, err := os.OpenFile(filepath.Join(s.dir, "void.f"), os.O_CREATE|os.O_RDONLY, 0o444)
 	if err != nil {
 		return err
 	}
-	s.lock = lock
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
-		return err
-	}
-	tmp := filepath.Join(s.dir, "tmp")
+	f.Close()
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}
-	// As /tmp is: programs of other users run inside where root starts them. Nobody gets here from outside.
-	return os.Chmod(tmp, os.ModeSticky|0o777)
+	return unix.Chmod(tmp, unix.S_ISVTX|0o777)
 }
 
-// close removes the directory if the command left nothing in it, and those of launches that ended a day ago.
+// close lets the slot go, or puts it aside with what the command left in it, and removes what was put aside a day ago.
 func (s *scratch) close() {
 	if s == nil {
 		return
 	}
-	s.lock.Close()
-	if s.empty() {
-		os.RemoveAll(s.dir)
+	defer s.slot.Close()
+	if !s.empty() {
+		s.aside()
+	} else if entries, err := os.ReadDir(filepath.Join(s.dir, "tmp")); err == nil && len(entries) > 0 {
+		os.RemoveAll(filepath.Join(s.dir, "tmp")) // empty directories that grants were bound on
 	}
-	base := filepath.Dir(s.dir)
+	sweep(filepath.Dir(s.dir), time.Now())
+}
+
+// kept is where the directory goes if something was left in it.
+func (s *scratch) kept() string {
+	return filepath.Join(filepath.Dir(s.dir), keptPrefix+s.id)
+}
+
+func (s *scratch) aside() error {
+	now := time.Now()
+	if err := os.Rename(s.dir, s.kept()); err != nil {
+		return err
+	}
+	return os.Chtimes(s.kept(), now, now)
+}
+
+// sweep removes what was put aside more than a day ago.
+func sweep(base string, now time.Time) {
 	entries, err := os.ReadDir(base)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		dir := filepath.Join(base, e.Name())
-		info, err := e.Info()
-		if err != nil || time.Since(info.ModTime()) < keepScratch || alive(dir) {
+		if !strings.HasPrefix(e.Name(), keptPrefix) {
 			continue
 		}
-		os.RemoveAll(dir)
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > keepScratch {
+			os.RemoveAll(filepath.Join(base, e.Name()))
+		}
 	}
 }
 
-// empty says whether nothing was left in /tmp but the empty directories that mounts were bound on.
+// empty says whether nothing was left in "tmp" but empty directories. A slot that is not filled yet is empty too.
 func (s *scratch) empty() bool {
 	found := false
 	filepath.WalkDir(filepath.Join(s.dir, "tmp"), func(_ string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil || !e.IsDir() {
 			found = true
 			return fs.SkipAll
@@ -105,14 +182,4 @@ func (s *scratch) empty() bool {
 		return nil
 	})
 	return !found
-}
-
-// alive says whether a launch still holds its directory.
-func alive(dir string) bool {
-	f, err := os.Open(filepath.Join(dir, "void.f"))
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil
 }

@@ -97,9 +97,13 @@ func (s *session) stopped() {
 	}
 	stopSelf(raw, s.resumed)
 	s.console.pause(false)
-	if s.console != nil && foreground() {
-		s.console.enter()
-		s.resize()
+	if s.console != nil {
+		if foreground() {
+			s.console.enter()
+			s.resize()
+		} else if raw {
+			s.console.behind()
+		}
 	}
 	s.cmd.Signal(syscall.SIGCONT, true)
 }
@@ -197,7 +201,7 @@ func (s *session) summary() {
 	}
 	if len(refused) > 0 && !s.opt.Silent && isTerminal(2) || s.opt.Verbose {
 		if !s.files.empty() {
-			s.say("its /tmp is kept for a day in %s/tmp", s.files.dir)
+			s.say("its /tmp is kept for a day in %s/tmp", s.files.kept())
 		}
 	}
 }

@@ -168,3 +168,13 @@ func askOnce(tty *os.File, prompt string) (*secrets.Buffer, error) {
 	})
 	return b, err
 }
+
+// TryLockedMemory says why memory for secrets cannot be had here.
+func TryLockedMemory() error {
+	b, err := secrets.NewBuffer(1)
+	if err != nil {
+		return err
+	}
+	b.Destroy()
+	return nil
+}

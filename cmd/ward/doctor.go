@@ -1,12 +1,149 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"io"
+
+	"ward/launcher"
+	"ward/sandbox"
 )
 
 type doctorCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
+// Help says what doctor does.
+func (doctorCmd) Help() string {
+	return `Tries every layer on this machine, by really putting it on, and says where secrets are kept.
+Exits with 1 if a launch would end here without --allow-degraded.`
+}
+
+// diagnosis is what doctor prints.
+type diagnosis struct {
+	Kernel   string      `json:"kernel"`
+	Landlock int         `json:"landlock_abi"`
+	Layers   []layerRow  `json:"layers"`
+	Store    string      `json:"store"`
+	StoreWhy string      `json:"store_why"`
+	Inside   bool        `json:"inside_a_launch"`
+	Memory   lockedTrial `json:"locked_memory"`
+}
+
+type layerRow struct {
+	Layer    sandbox.Layer `json:"layer"`
+	Enforced bool          `json:"enforced"`
+	Does     string        `json:"does"`
+	Since    string        `json:"since"` // Linux release
+	Missing  string        `json:"missing,omitempty"`
+	Instead  string        `json:"instead,omitempty"`
+}
+
+type lockedTrial struct {
+	OK      bool   `json:"ok"`
+	Missing string `json:"missing,omitempty"`
+}
+
 // Run is `ward doctor`.
-func (c *doctorCmd) Run(stdout io.Writer) error { return nil }
+func (c *doctorCmd) Run(stdout io.Writer) error {
+	d, err := examine()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(stdout)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(d)
+	} else {
+		err = d.print(stdout)
+	}
+	if err == nil && !d.launches() {
+		return &exit{code: 1}
+	}
+	return err
+}
+
+func examine() (*diagnosis, error) {
+	host, err := launcher.ThisHost()
+	if err != nil {
+		return nil, err
+	}
+	m, err := sandbox.Probe()
+	if err != nil {
+		return nil, err
+	}
+	d := &diagnosis{Kernel: m.Kernel, Landlock: m.Landlock, Inside: host.Nested}
+	for _, s := range m.Layers {
+		if host.Nested && !s.Enforced() {
+			s.Instead = "the launch around this one has it"
+		}
+		d.Layers = append(d.Layers, layerRow{
+			Layer: s.Layer, Enforced: s.Enforced(), Does: s.Does, Since: s.Kernel, Missing: s.Missing, Instead: s.Instead,
+		})
+	}
+	if err := launcher.TryLockedMemory(); err != nil {
+		d.Memory.Missing = err.Error()
+	} else {
+		d.Memory.OK = true
+	}
+	d.Store, d.StoreWhy = "none", "out of reach inside a launch"
+	if !host.Nested {
+		stores, err := launcher.OpenStores(nil)
+		if err != nil {
+			return nil, err
+		}
+		choice := stores.Default(context.Background())
+		d.Store, d.StoreWhy = choice.Name, choice.Why
+	}
+	return d, nil
+}
+
+// launches says whether a launch without --allow-degraded would start here.
+func (d *diagnosis) launches() bool {
+	for _, l := range d.Layers {
+		if !l.Enforced && l.Instead == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *diagnosis) print(w io.Writer) error {
+	p := &printer{w: w}
+	p.line("kernel     %s, landlock ABI %d", clean(d.Kernel), d.Landlock)
+	if d.Inside {
+		p.line("inside     a launch of ward: this is what it left")
+	}
+	for _, l := range d.Layers {
+		switch {
+		case l.Enforced:
+			p.line("yes        %-13s %s", l.Layer, l.Does)
+		case l.Instead != "":
+			p.line("instead    %-13s %s", l.Layer, clean(l.Missing))
+			p.line("           %-13s %s", "", l.Instead)
+		default:
+			p.line("NO         %-13s %s", l.Layer, clean(l.Missing))
+			p.line("           %-13s %s: Linux %s has it; a launch ends here unless --allow-degraded", "", l.Does, l.Since)
+		}
+	}
+	if d.Memory.OK {
+		p.line("yes        %-13s secrets stay out of swap and core files", "locked memory")
+	} else {
+		p.line("NO         %-13s %s", "locked memory", clean(d.Memory.Missing))
+	}
+	p.line("secrets    %-13s %s", d.Store, clean(d.StoreWhy))
+	return p.err
+}
+
+// printer keeps the first error of a run of lines.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}
