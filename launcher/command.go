@@ -109,7 +109,7 @@ func (p *Plan) open(path string, h Host, hops int) {
 		grant(root)
 	}
 	// A virtual environment's python is a link: its library lies beside the link.
-	if root := packageRoot(path, h.Home); root != "" {
+	if root := packageRoot(path, h.Home); root != "" && path != resolved {
 		grant(root)
 	}
 	if interpreter := interpreterOf(resolved, p.lookup("PATH")); interpreter != "" {

@@ -113,14 +113,11 @@ func (p *Plan) terminalText() string {
 }
 
 // line is the one that ward prints on a terminal before the command starts.
-func (p *Plan) line() string {
-	var names []string
-	for _, c := range p.Credentials {
-		names = append(names, c.Var)
-	}
+// found are the credentials that are there: optional ones may not be.
+func (p *Plan) line(found []string) string {
 	credentials := "none"
-	if len(names) > 0 {
-		credentials = strings.Join(names, ", ")
+	if len(found) > 0 {
+		credentials = strings.Join(found, ", ")
 	}
 	network := "open"
 	if p.Policy.Net.Blocked {

@@ -43,6 +43,7 @@ type session struct {
 	plan   *Plan
 	opt    RunOptions
 	id     string
+	found  []string // variables of the credentials that were found
 	cmd    sandbox.Cmd
 	files  *scratch
 	log    *audit.Log
@@ -232,6 +233,7 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
+		s.found = rep.Found
 		for _, n := range rep.Notices {
 			s.say("%s", n)
 		}
@@ -249,9 +251,7 @@ func (s *session) announce() error {
 	if p.Policy.Net.Blocked {
 		event.Network = "blocked"
 	}
-	for _, c := range p.Credentials {
-		event.Credentials = append(event.Credentials, c.Var)
-	}
+	event.Credentials = s.found
 	for _, g := range s.cmd.Gaps {
 		event.Gaps = append(event.Gaps, g.String())
 		if g.Substitute == "" || s.opt.Verbose {
@@ -268,7 +268,7 @@ func (s *session) announce() error {
 		s.say("already inside a launch: this one only narrows it")
 	}
 	if !s.opt.Silent && isTerminal(2) {
-		s.say("%s", p.line())
+		s.say("%s", p.line(s.found))
 	}
 	return nil
 }

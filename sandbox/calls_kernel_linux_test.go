@@ -160,7 +160,7 @@ func TestWhatIsHandedOver(t *testing.T) {
 		}
 		defer leak.Close()
 		unix.FcntlInt(leak.Fd(), unix.F_SETFD, 0) // as a careless parent of ward would leave it
-		l := victim(t, "argv", "a  b", "$(id)", "", "*", "\xff\xfe", "ü\n", strings.Repeat("x", 1000))
+		l := victim(t, "argv", "a  b", "$(id)", "", "*", "\xff\xfe", "ü\n")
 		l.Env = []string{"A=1", "B=\xff", "A=2", "C="}
 		l.Dir = "/usr"
 		l.Stdio[0] = open(t, "/dev/null")

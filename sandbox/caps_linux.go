@@ -2,10 +2,11 @@ package sandbox
 
 import (
 	"fmt"
+	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
 // rootKeeps are the capabilities that a command started by root keeps: Docker's default set without NET_RAW, MKNOD,
@@ -15,7 +16,7 @@ import (
 const rootKeeps = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
 	1<<unix.CAP_KILL | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETUID | 1<<unix.CAP_SETPCAP | 1<<unix.CAP_NET_BIND_SERVICE
 
-// dropCapabilities leaves keep (a bit per capability) in every set of every thread, and drops the rest from the
+// dropCapabilities leaves keep (a bit per capability) in every set, and drops the rest from the
 // calling thread's bounding set, which is the one that the command inherits.
 func dropCapabilities(keep uint64) error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && err != unix.EINVAL {
@@ -41,9 +42,15 @@ func dropCapabilities(keep uint64) error {
 		want[i].Permitted = have[i].Permitted & k
 		want[i].Effective = have[i].Permitted & k
 	}
-	// psx and not syscall.AllThreadsSyscall, which refuses to work in a binary that was linked with cgo.
-	if _, _, e := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&want[0])), 0); e != 0 {
-		return fmt.Errorf("capset: %w", e)
+	// The runtime's other threads never run anything of the command, and in a binary that was linked with cgo they
+	// cannot be reached: there only this thread gives its capabilities up, the one that the command is forked from.
+	// (libcap's psx reaches them by listing /proc/PID/task, and turns for ever where /proc is another namespace's.)
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&want[0])), 0)
+	if errno == syscall.ENOTSUP {
+		return os.NewSyscallError("capset", unix.Capset(&header, &want[0]))
+	}
+	if errno != 0 {
+		return fmt.Errorf("capset: %w", errno)
 	}
 	return nil
 }

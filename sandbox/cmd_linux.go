@@ -81,6 +81,14 @@ func (c *Cmd) order(probe bool) order {
 		Policy: c.Policy, Path: c.Path, Dir: c.Dir, Terminal: c.Terminal, Values: c.Values != nil,
 		Files: inheritedFiles(), Gone: c.gone, Probe: probe,
 	}
+	// The reasons are for people, who read the plan; stage two would only decode them.
+	o.Policy.Rules, o.Policy.Masks = slices.Clone(o.Policy.Rules), slices.Clone(o.Policy.Masks)
+	for i := range o.Policy.Rules {
+		o.Policy.Rules[i].Why = ""
+	}
+	for i := range o.Policy.Masks {
+		o.Policy.Masks[i].Why = ""
+	}
 	for _, a := range c.Argv {
 		o.Argv = append(o.Argv, []byte(a))
 	}
@@ -90,8 +98,10 @@ func (c *Cmd) order(probe bool) order {
 	return o
 }
 
-// prepare takes stage two's packets until it is ready.
+// prepare takes stage two's packets until it is ready. Notifications are answered from then on: the rules that stage two
+// added are among those that decide.
 func (c *Cmd) prepare() error {
+	listener := -1
 	for {
 		kind, body, fd, err := c.control.receive()
 		if err != nil {
@@ -102,9 +112,12 @@ func (c *Cmd) prepare() error {
 			unix.SetNonblock(fd, true)
 			c.Master = os.NewFile(uintptr(fd), "terminal")
 		case sayListener:
-			if err := c.mediator.listen(fd); err != nil {
-				return err
-			}
+			listener = fd
+			defer func() {
+				if c.mediator.listener < 0 {
+					unix.Close(fd)
+				}
+			}()
 		case sayGap:
 			var g Gap
 			if err := json.Unmarshal(body, &g); err != nil {
@@ -115,7 +128,10 @@ func (c *Cmd) prepare() error {
 			return failed(body)
 		case sayReady:
 			c.Policy.own = c.launchRules()
-			return nil
+			if listener < 0 {
+				return nil
+			}
+			return c.mediator.listen(listener)
 		}
 	}
 }
@@ -172,9 +188,13 @@ func (c *Cmd) follow() {
 			return
 		case kind == sayStopped && len(body) == 1:
 			c.events <- Event{Stopped: syscall.Signal(body[0])}
-		case kind == sayExited && len(body) == 4:
+		case kind == sayExited && len(body) == 5:
 			status := syscall.WaitStatus(binary.LittleEndian.Uint32(body))
-			c.stageTwo.wait()
+			if body[4] == 0 {
+				c.stageTwo.wait() // and with it the kernel has ended what was left
+			} else {
+				go c.stageTwo.wait()
+			}
 			c.events <- Event{Exited: &status}
 			return
 		}

@@ -25,7 +25,7 @@ const (
 	sayFailed   = 'F' // body: a failure; nothing ran
 	sayStarted  = 'S' // the command runs
 	sayStopped  = 'T' // body: the signal that stopped the command
-	sayExited   = 'X' // body: wait status, little-endian
+	sayExited   = 'X' // body: wait status, little-endian, then 1 if nothing else is left inside
 	doFiles     = 'f' // body: which of stdin, stdout, stderr and values come along; fds: those
 	doGo        = 'g'
 	doSignal    = 's' // body: signal number, then 1 for the foreground group or 0 for the command alone

@@ -44,8 +44,27 @@ func (s *stageTwo) reap(command int) error {
 				s.control.send(sayStopped, []byte{byte(c.status.StopSignal())})
 			case c.pid == command:
 				s.end()
-				return s.control.send(sayExited, binary.LittleEndian.AppendUint32(nil, uint32(c.status)))
+				last := byte(0)
+				if childless() {
+					last = 1
+				}
+				return s.control.send(sayExited, append(binary.LittleEndian.AppendUint32(nil, uint32(c.status)), last))
 			}
+		}
+	}
+}
+
+// childless says whether nothing is left inside: an orphan's new parent is this process, so without a child there is no
+// descendant. The supervisor then need not wait until the kernel has taken the namespaces apart.
+func childless() bool {
+	for {
+		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		switch {
+		case err == unix.ECHILD:
+			return true
+		case err == nil && pid > 0, err == unix.EINTR:
+		default:
+			return false
 		}
 	}
 }

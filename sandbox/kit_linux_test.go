@@ -22,13 +22,19 @@ import (
 // victimName is argv[0] of the test binary where it is the confined command.
 const victimName = "victim"
 
-// TestMain lets the test binary be four things: the tests, stage two of the launches that they make, the command that
-// is confined, and a process around a launch that refuses it parts of the kernel.
+// TestMain lets the test binary be five things: the tests, stage two of the launches that they make, the command that
+// is confined, a supervisor that is killed, and a process around a launch that refuses it parts of the kernel.
 func TestMain(m *testing.M) {
 	Enter()
 	if os.Args[0] == victimName {
 		victims()[os.Args[1]](os.Args[2:])
 		os.Exit(0)
+	}
+	if os.Args[0] == supervisorName {
+		if err := supervise(os.Args[1], os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(1)
 	}
 	if os.Args[0] == wrapperName {
 		os.Exit(wrap(os.Args[1:]))

@@ -131,3 +131,20 @@ func inner(abi int) (int, error) {
 	}
 	return ll.LandlockCreateRuleset(&ll.RulesetAttr{Scoped: ll.ScopeSignal}, 0)
 }
+
+// rulesHandedOver adds the files that the command gets as stdin, stdout and stderr: it may open them again as
+// /dev/stdin and the like.
+func (p *Policy) rulesHandedOver() []Rule {
+	rules := p.Rules
+	for fd := range 3 {
+		access := Write
+		if fd == 0 {
+			access = Read
+		}
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+			rules = append(rules, Rule{descriptor(fd), access, "handed over"})
+		}
+	}
+	return rules
+}

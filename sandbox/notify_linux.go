@@ -73,10 +73,9 @@ func newMediator(p *Policy) *mediator {
 	return &mediator{policy: p, listener: -1, slots: make(chan struct{}, atOnce), refused: map[string]*Refusal{}}
 }
 
-// listen takes the listener over and serves it until close.
+// listen takes the listener over and serves it until close. After an error it is still the caller's.
 func (m *mediator) listen(fd int) error {
 	if err := unix.Pipe2(m.wake[:], unix.O_CLOEXEC); err != nil {
-		unix.Close(fd)
 		return fmt.Errorf("notifications: %w", err)
 	}
 	m.listener = fd

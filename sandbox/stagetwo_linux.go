@@ -196,7 +196,11 @@ func (s *stageTwo) namespaces() error {
 		s.withoutMounts()
 		return nil
 	}
-	v, err := newView(&s.Policy)
+	scratch, err := unix.Open(s.Policy.Scratch, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("scratch directory %s: %w", s.Policy.Scratch, err)
+	}
+	v, err := newView(&s.Policy, scratch)
 	if err != nil {
 		if err := s.gap(LayerMounts, err.Error()); err != nil {
 			return err
@@ -316,23 +320,6 @@ func (s *stageTwo) withoutScope(reason string) error {
 		return nil
 	}
 	return s.gap(LayerScope, reason)
-}
-
-// rulesHandedOver adds the files that the command gets as stdin, stdout and stderr: it may open them again as
-// /dev/stdin and the like.
-func (p *Policy) rulesHandedOver() []Rule {
-	rules := p.Rules
-	for fd := range 3 {
-		access := Write
-		if fd == 0 {
-			access = Read
-		}
-		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-			rules = append(rules, Rule{descriptor(fd), access, "handed over"})
-		}
-	}
-	return rules
 }
 
 func (s *stageTwo) filter() error {

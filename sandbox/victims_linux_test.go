@@ -44,7 +44,8 @@ func victims() map[string]func([]string) {
 	}
 }
 
-// victimFiles tries every kind of access to each path; what follows "=" is the label.
+// victimFiles tries every kind of access to each path; what stands before "=" is the label. The paths must be the
+// test's own: where a layer is missing, or broken, the attempts succeed.
 func victimFiles(args []string) {
 	for _, arg := range args {
 		label, path, _ := strings.Cut(arg, "=")
@@ -179,7 +180,7 @@ func victimArgv(args []string) {
 	for _, fd := range fds {
 		if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil {
 			target, _, _ = strings.Cut(target, ":")
-			if !strings.HasPrefix(target, "/proc/") && !strings.HasPrefix(target, "anon_inode") && target != "/sys/fs/cgroup/cpu/cpu.cfs_quota_us" {
+			if !strings.HasPrefix(target, "/proc/") && !strings.HasPrefix(target, "anon_inode") && !strings.HasPrefix(target, "/sys/fs/cgroup/") {
 				fmt.Printf("fd %s %s\n", fd.Name(), target)
 			}
 		}

@@ -31,25 +31,21 @@ type tree struct {
 	dir bool
 }
 
-// newView takes the copies. Nothing is changed yet but that mounts are no longer exchanged with the outside, where a
-// mount made here as root would appear. So it is also the probe: Ubuntu lets anyone make a user namespace and then
-// refuses every mount in it.
-func newView(p *Policy) (*view, error) {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+// newView takes the copies. scratch is an open Policy.Scratch. Nothing is changed yet but that mounts are no longer
+// exchanged with the outside, where a mount made here as root would appear. So it is also the probe: Ubuntu lets anyone
+// make a user namespace and then refuses every mount in it.
+func newView(p *Policy, scratch int) (*view, error) {
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if err != nil {
 		return nil, fmt.Errorf("making / private: %w", err)
 	}
-	v := &view{policy: p, tmp: map[string]int{}, real: map[string]bool{}}
-	scratch, err := unix.Open(p.Scratch, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("scratch directory %s: %w", p.Scratch, err)
-	}
-	v.void = descriptor(scratch)
+	v := &view{policy: p, tmp: map[string]int{}, real: map[string]bool{}, void: descriptor(scratch)}
 	for _, dir := range []string{"/tmp", "/var/tmp"} {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() {
 			continue
 		}
-		if v.tmp[dir], err = clone(filepath.Join(v.void, "tmp")); err != nil {
+		if v.tmp[dir], err = clone(scratch, "tmp"); err != nil {
 			return nil, fmt.Errorf("mounting %s: %w", dir, err)
 		}
 	}
@@ -61,26 +57,37 @@ func newView(p *Policy) (*view, error) {
 			v.trees = append(v.trees, tree{place: at, fd: -1, dir: true})
 			continue
 		}
-		fd, err := clone(at.path)
+		t, needed, err := take(at)
 		if beyondReach(err) {
 			continue
-		}
-		var st unix.Stat_t
-		if err == nil {
-			err = unix.Fstat(fd, &st)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("mounting %s: %w", at.path, err)
 		}
-		// A device, a FIFO or a socket can be written on a read-only mount.
-		kind := st.Mode & unix.S_IFMT
-		if ownRoot(at.path) == "" && kind != unix.S_IFDIR && kind != unix.S_IFREG {
-			unix.Close(fd)
-			continue
+		if needed {
+			v.trees = append(v.trees, t)
 		}
-		v.trees = append(v.trees, tree{at, fd, kind == unix.S_IFDIR})
 	}
 	return v, nil
+}
+
+// take copies the mount at a place. A device, a FIFO or a socket can be written on a read-only mount, and needs none.
+func take(at place) (t tree, needed bool, err error) {
+	path, err := unix.Open(at.path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return tree{}, false, err
+	}
+	defer unix.Close(path)
+	var st unix.Stat_t
+	if err := unix.Fstat(path, &st); err != nil {
+		return tree{}, false, err
+	}
+	kind := st.Mode & unix.S_IFMT
+	if ownRoot(at.path) == "" && kind != unix.S_IFDIR && kind != unix.S_IFREG {
+		return tree{}, false, nil
+	}
+	fd, err := clone(path, "")
+	return tree{at, fd, kind == unix.S_IFDIR}, true, err
 }
 
 // beyondReach says that a path is missing, or so to the user that ward runs as; then it is to the command too.
@@ -90,10 +97,11 @@ func beyondReach(err error) bool {
 
 func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// clone copies the mount at path with everything mounted below it. The copy keeps the flags that the original has,
-// also those that a user namespace may not take off.
-func clone(path string) (int, error) {
-	return unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+// clone copies the mount at path below dir, or at dir itself, with everything mounted below it. The copy keeps the flags
+// that the original has, also those that a user namespace may not take off. One that is not attached is costly to
+// give up: the kernel waits until nobody can be looking at it.
+func clone(dir int, path string) (int, error) {
+	return unix.OpenTree(dir, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
 }
 
 // attach mounts a copy at path.

@@ -191,6 +191,7 @@ func (w *agentWorld) command(t *testing.T, ward string, args ...string) *exec.Cm
 		argv = append([]string{ward, "run", "-p", "claude", "--allow-cwd",
 			"--allow-port", w.standin.port(),
 			"--allow-var", "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL",
+			"--allow-var", "CLAUDE_CODE_NO_FLICKER",
 			"--env-credential-map", "env://DEMO_TOKEN", "API_TOKEN",
 			"--env-credential-map", "env://ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY",
 			"--"}, argv...)
@@ -213,6 +214,7 @@ func (w *agentWorld) command(t *testing.T, ward string, args ...string) *exec.Cm
 		// Not covered by the general switch: on a terminal the agent
 		// clones its plugins from the internet, through ssh if need be.
 		"CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL=1",
+		"CLAUDE_CODE_NO_FLICKER=1", // the renderer on the alternate screen, which it else asks about now and then
 		"ANTHROPIC_API_KEY=" + w.apiKey,
 		token + "=" + w.token,
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -114,6 +115,7 @@ func run(args []string) (code int) {
 		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 		kong.Bind(early),
 		kong.TypeMapper(reflect.TypeFor[credentials](), kong.MapperFunc(decodeCredential)),
+		kong.TypeMapper(reflect.TypeFor[words](), kong.MapperFunc(decodeWords)),
 	)
 	if err != nil {
 		complain(err)
@@ -121,6 +123,10 @@ func run(args []string) (code int) {
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
+		if len(args) > 0 && args[0] == "set" && strings.HasPrefix(err.Error(), "unexpected argument") {
+			// Not repeated: it may be the value.
+			err = launcher.Mistake("set takes one name; the value is never an argument", "ward set KEY asks for it, and --stdin reads it")
+		}
 		complain(err)
 		if len(args) > 0 && (args[0] == "run" || args[0] == "shell") {
 			return launcher.ExitLaunch

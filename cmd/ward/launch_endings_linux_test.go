@@ -83,10 +83,9 @@ func TestEndings(t *testing.T) {
 				mark := "86" + strconv.Itoa(os.Getpid()) + rand.Text()[:4]
 				p.write(t, "main", []byte("sleep() { command sleep \"$@\"; }\nread x\n(setsid -f sh -c 'exec -a "+mark+" sleep 600' ) </dev/null >/dev/null 2>&1\necho ready\n"+c.script+"\n"), 0o644)
 				term := p.atTerminal(t, p.run(t, "--silent", "--", "bash", "main"))
-				before := term.mode(t)
 				ward := term.cmd.Process.Pid
 				stageTwo := child(t, ward, stageTwoName)
-				until(t, "the terminal is raw", func() bool { return term.mode(t) != before })
+				until(t, "the terminal is raw", func() bool { return term.mode(t) != term.before })
 				term.press(t, "go\r")
 				term.await(t, 0, "ready")
 				if words := strings.Fields(c.script); slices.Contains(words, "exec") {
@@ -98,8 +97,8 @@ func TestEndings(t *testing.T) {
 				if code := term.code(t); code != c.want {
 					t.Errorf("exit %d, want %d; the terminal shows %q", code, c.want, term.shown())
 				}
-				if after := term.mode(t); after != before {
-					t.Errorf("the terminal is left as\n%s\nwant\n%s", after, before)
+				if after := term.mode(t); after != term.before {
+					t.Errorf("the terminal is left as\n%s\nwant\n%s", after, term.before)
 				}
 				if left := withArgument(mark); len(left) > 0 {
 					t.Errorf("processes %d of the launch still run", left)

@@ -59,7 +59,7 @@ type runFlags struct {
 
 type runCmd struct {
 	runFlags
-	Argv []string `arg:"" passthrough:"partial" name:"command" help:"The command and its arguments."`
+	Argv words `arg:"" optional:"" passthrough:"partial" name:"command" help:"The command and its arguments."`
 }
 
 // Help is the example of `ward run --help`.
@@ -218,6 +218,20 @@ func dryRun(w io.Writer, plan *launcher.Plan, asJSON bool) error {
 	return encoder.Encode(plan)
 }
 
+// words are passed on byte for byte: kong's own decoding of strings goes through JSON, which replaces what is not UTF-8.
+type words []string
+
+func decodeWords(ctx *kong.DecodeContext, target reflect.Value) error {
+	for _, token := range ctx.Scan.PopWhile(func(t kong.Token) bool { return t.IsValue() }) {
+		word, ok := token.Value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected %s", token)
+		}
+		target.Set(reflect.Append(target, reflect.ValueOf(word)))
+	}
+	return nil
+}
+
 // credential is one --env-credential-map: two words.
 type credential struct {
 	ref      secrets.Ref
@@ -253,7 +267,7 @@ func newCredential(text, variable string) (credential, error) {
 	}
 	if !profiles.IsVariable(variable) {
 		// Not repeated: whoever swaps the two words may have put a secret here.
-		return credential{}, launcher.Mistake("--env-credential-map "+ref.String()+": the second word is not a variable's name", "letters, digits and _, not a digit first")
+		return credential{}, launcher.Mistake(ref.String()+": the second word is not a variable's name", "letters, digits and _, not a digit first")
 	}
 	return credential{ref, variable}, nil
 }
@@ -271,7 +285,7 @@ func envCredentialMap(text string) ([]credential, error) {
 	for _, ref := range slices.Sorted(maps.Keys(pairs)) {
 		c, err := newCredential(ref, pairs[ref])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("WARD_ENV_CREDENTIAL_MAP: %w", err)
 		}
 		list = append(list, c)
 	}

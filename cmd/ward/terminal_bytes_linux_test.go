@@ -39,7 +39,9 @@ func TestTerminalBytes(t *testing.T) {
 				p.write(t, "text", text, 0o644)
 				p.write(t, "big", bytes.Repeat(text, 5<<20/len(text)), 0o644)
 				want, wantCode := p.session(t, p.command(t, c.argv...), c.steps...)
-				got, code := p.session(t, p.run(t, append([]string{"--silent", "--"}, c.argv...)...), c.steps...)
+				p.env = append(p.env, "BYTES_SOURCE="+secretValue()) // so that the guard has something to look for
+				flags := []string{"--silent", "--env-credential-map", "env://BYTES_SOURCE", "BYTES_TOKEN", "--"}
+				got, code := p.session(t, p.run(t, append(flags, c.argv...)...), c.steps...)
 				if got != want {
 					t.Errorf("the terminal got %d bytes, %s", len(got), difference(got, want))
 				}

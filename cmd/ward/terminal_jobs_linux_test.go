@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -36,7 +39,26 @@ func (sh *shell) do(t *testing.T, line string, texts ...string) {
 // sane checks that the shell answers, with its terminal as bash keeps it while a command runs.
 func (sh *shell) sane(t *testing.T) {
 	t.Helper()
-	sh.do(t, "stty -a | grep -o -e ' icanon' -e ' echo ' -e ' isig' -e ' opost' | tr '\\n' .; echo ok$((1+1))\r", " isig. icanon. echo . opost.", "ok2", prompt)
+	sh.do(t, "stty -a | tr ' ' '\\n' | grep -x -e echo -e icanon -e isig -e opost | sort | tr '\\n' .; echo o\"\"k\r",
+		"echo.icanon.isig.opost.ok\r\n", prompt)
+}
+
+// stopped says whether every ward in the project is.
+func (p *person) stopped() bool {
+	wards, stopped := 0, 0
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		argv, _ := os.ReadFile(dir + "/cmdline")
+		cwd, _ := os.Readlink(dir + "/cwd")
+		if cwd != p.project || !strings.HasPrefix(string(argv), p.ward+"\x00run\x00") {
+			continue
+		}
+		wards++
+		if state, _ := os.ReadFile(dir + "/stat"); strings.Contains(string(state), ") T ") {
+			stopped++
+		}
+	}
+	return wards > 0 && wards == stopped
 }
 
 const (
@@ -56,7 +78,7 @@ func TestJobs(t *testing.T) {
 			for range 3 {
 				sh.do(t, ctrlZ, "^Z", "Stopped", prompt)
 				sh.sane(t)
-				sh.do(t, "fg\r", "cat'")
+				sh.do(t, "fg\r", `"$@"`+"\r\n")
 				sh.do(t, "hello\r", "hello\r\nhello\r\n")
 			}
 			sh.do(t, ctrlD, prompt)
@@ -65,7 +87,7 @@ func TestJobs(t *testing.T) {
 		{"stop and interrupt", func(t *testing.T, p *person, sh *shell) {
 			sh.do(t, "run sh -c 'echo rea\"\"dy; exec cat'\r", "ready\r\n")
 			sh.do(t, ctrlZ, "Stopped", prompt)
-			sh.do(t, "fg\r", "cat'")
+			sh.do(t, "fg\r", `"$@"`+"\r\n")
 			sh.do(t, "hello\r", "hello\r\nhello\r\n")
 			sh.do(t, ctrlC, "^C", prompt)
 			sh.do(t, "echo code $?\r", "code 130\r\n", prompt)
@@ -78,18 +100,18 @@ func TestJobs(t *testing.T) {
 			sh.sane(t)
 		}},
 		{"go on in the background", func(t *testing.T, p *person, sh *shell) {
-			sh.do(t, "run sh -c 'echo rea\"\"dy; while test ! -e go; do sleep 0.02; done; echo fini\"\"shed'\r", "ready\r\n")
+			sh.do(t, "mkfifo go; run sh -c 'echo rea\"\"dy; read x < go; echo fini\"\"shed'\r", "ready\r\n")
 			sh.do(t, ctrlZ, "Stopped", prompt)
 			sh.do(t, "bg\r", "&", prompt)
 			sh.sane(t)
-			sh.do(t, "touch go; wait; echo wai\"\"ted\r", "finished\r\n", "waited\r\n", prompt)
+			sh.do(t, "echo > go; wait; echo wai\"\"ted\r", "finished\r\n", "waited\r\n", prompt)
 			sh.sane(t)
 		}},
 		{"started in the background", func(t *testing.T, p *person, sh *shell) {
 			sh.do(t, "run sh -c 'echo rea\"\"dy > ready; read x; echo got $x; read x; echo got $x' &\r", prompt)
 			sh.do(t, "while test ! -e ready; do sleep 0.02; done; jobs\r", "Running", prompt)
 			sh.sane(t)
-			sh.do(t, "fg\r", "got $x'")
+			sh.do(t, "fg\r", "got $x'\r\n")
 			sh.do(t, "one\r", "got one\r\n")
 			sh.do(t, "two\r", "got two\r\n", prompt)
 			sh.sane(t)
@@ -102,7 +124,8 @@ func TestJobs(t *testing.T) {
 			wantText(t, "what the command read", p.read(t, "out"), "")
 		}},
 		{"inside an inner shell", func(t *testing.T, p *person, sh *shell) {
-			sh.do(t, "PS1= run env PS1='inner> ' bash --norc -i\r", "inner> ")
+			sh.do(t, "run env PS1='inner''> ' bash --norc -i\r", "inner> ")
+			sh.do(t, "bind 'set enable-bracketed-paste off'\r", "inner> ")
 			sh.do(t, "cat\r", "cat\r\n")
 			sh.do(t, "hello\r", "hello\r\nhello\r\n")
 			sh.do(t, ctrlZ, "Stopped", "inner> ")
@@ -137,6 +160,9 @@ func TestJobs(t *testing.T) {
 			sh.do(t, "run sh -c 'echo rea\"\"dy; exec cat' | cat\r", "ready\r\n")
 			sh.do(t, "one\r", "one\r\none\r\n")
 			sh.do(t, ctrlZ, "Stopped", prompt)
+			// The shell sees the others stop at once. A key that is typed before ward has passed the stop on is the
+			// command's, whose terminal this still is.
+			until(t, "ward is stopped too", func() bool { return p.stopped() })
 			sh.sane(t)
 			sh.do(t, "fg\r", "| cat\r\n")
 			sh.do(t, "two\r", "two\r\ntwo\r\n")
@@ -147,7 +173,7 @@ func TestJobs(t *testing.T) {
 		{"subshell", func(t *testing.T, p *person, sh *shell) {
 			sh.do(t, "(run sh -c 'echo rea\"\"dy; exec cat'; echo af\"\"ter)\r", "ready\r\n")
 			sh.do(t, ctrlZ, "Stopped", prompt)
-			sh.do(t, "fg\r", "after )")
+			sh.do(t, "fg\r", ")\r\n")
 			sh.do(t, "one\r", "one\r\none\r\n")
 			sh.do(t, ctrlD, "after\r\n", prompt)
 			sh.sane(t)
@@ -155,7 +181,7 @@ func TestJobs(t *testing.T) {
 		{"changed size while stopped", func(t *testing.T, p *person, sh *shell) {
 			sh.do(t, "run sh -c 'echo rea\"\"dy; read x; stty size'\r", "ready\r\n")
 			sh.do(t, ctrlZ, "Stopped", prompt)
-			sh.do(t, "stty rows 33 cols 77; fg\r", "stty size'")
+			sh.do(t, "stty rows 33 cols 77; fg\r", `"$@"`+"\r\n")
 			sh.do(t, "\r", "33 77\r\n", prompt)
 		}},
 	} {

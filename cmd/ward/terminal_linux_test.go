@@ -20,6 +20,7 @@ import (
 type terminal struct {
 	*os.File // the master
 	cmd      *exec.Cmd
+	before   string        // its mode when the command was started
 	hungUp   chan struct{} // closed when nobody has the terminal open any more
 	ended    chan struct{} // closed when the command was waited for
 
@@ -57,6 +58,7 @@ func (p *person) atTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 		}
 	}
 	term := &terminal{File: master, cmd: cmd, hungUp: make(chan struct{}), ended: make(chan struct{}), changed: make(chan struct{})}
+	term.before = term.mode(t)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -174,5 +176,8 @@ func (p *person) session(t *testing.T, cmd *exec.Cmd, steps ...step) (shown stri
 		term.press(t, s.press)
 	}
 	code = term.code(t)
+	if after := term.mode(t); after != term.before {
+		t.Errorf("%q: the terminal is left as\n%s\nwant\n%s", cmd.Args, after, term.before)
+	}
 	return term.shown(), code
 }

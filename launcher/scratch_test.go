@@ -1,0 +1,155 @@
+package launcher
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestScratchRefused: in /tmp anybody can have made the directory of that name, and then there is no launch.
+func TestScratchRefused(t *testing.T) {
+	for name, make := range map[string]func(base string) error{
+		"a link":        func(base string) error { return os.Symlink(t.TempDir(), base) },
+		"a file":        func(base string) error { return os.WriteFile(base, nil, 0o600) },
+		"open to all":   func(base string) error { os.Mkdir(base, 0o700); return os.Chmod(base, 0o777) },
+		"open to group": func(base string) error { os.Mkdir(base, 0o700); return os.Chmod(base, 0o750) },
+		"somebody else's": func(base string) error {
+			os.Mkdir(base, 0o700)
+			if os.Getuid() != 0 {
+				return os.Chmod(base, 0o755) // who is not root cannot give away
+			}
+			return os.Chown(base, 1000, 1000)
+		},
+	} {
+		t.Setenv("TMPDIR", t.TempDir())
+		if err := make(scratchBase()); err != nil {
+			t.Fatal(err)
+		}
+		s, err := newScratch("id")
+		if err == nil {
+			s.close()
+			t.Errorf("%s: was taken", name)
+			continue
+		}
+		if !strings.Contains(err.Error(), "not a directory of mode 0700 that belongs to you") || hintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	t.Setenv("TMPDIR", "/no/such/place")
+	if _, err := newScratch("id"); err == nil || hintOf(err) == "" {
+		t.Errorf("no such TMPDIR: %v", err)
+	}
+}
+
+// TestScratchLife: launches beside each other have directories of their own; an empty one is used again, one with
+// something in it is kept, and a day later it is gone.
+func TestScratchLife(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	open := func(id string) *scratch {
+		t.Helper()
+		s, err := newScratch(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := open("one"), open("two")
+	if first.dir == second.dir {
+		t.Fatalf("two launches in %s", first.dir)
+	}
+	if info, err := os.Stat(filepath.Join(first.dir, "tmp")); err != nil || info.Mode() != os.ModeDir|os.ModeSticky|0o777 {
+		t.Errorf("tmp: %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Stat(first.dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%s: %v, %v", first.dir, info.Mode(), err)
+	}
+	file := filepath.Join(first.dir, "tmp", "sub", "found")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(second.dir, "tmp", "a", "b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first.close()
+	second.close()
+	kept := filepath.Join(first.kept(), "tmp", "sub", "found")
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("what the command left: %v", err)
+	}
+	if _, err := os.Stat(second.kept()); err == nil {
+		t.Errorf("%s was kept for nothing but empty directories", second.kept())
+	}
+
+	third := open("three") // again one of the two
+	defer third.close()
+	if entries, err := os.ReadDir(filepath.Join(third.dir, "tmp")); err != nil || len(entries) > 0 {
+		t.Errorf("a new launch finds %v in its /tmp, %v", entries, err)
+	}
+	sweep(scratchBase(), time.Now().Add(keepScratch-time.Hour))
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("before a day is over: %v", err)
+	}
+	sweep(scratchBase(), time.Now().Add(keepScratch+time.Hour))
+	if _, err := os.Stat(kept); err == nil {
+		t.Error("after a day it is still there")
+	}
+	if _, err := os.Stat(third.dir); err != nil {
+		t.Errorf("a living launch was swept: %v", err)
+	}
+}
+
+// TestScratchKilled: what a launch left that was killed is put aside, and not shown to the next one.
+func TestScratchKilled(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	killed, err := newScratch("killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(killed.dir, "tmp", "left"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	killed.slot.Close() // as the kernel does
+	next, err := newScratch("next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.close()
+	if entries, err := os.ReadDir(filepath.Join(next.dir, "tmp")); err != nil || len(entries) > 0 {
+		t.Errorf("the next launch finds %v, %v", entries, err)
+	}
+}
+
+// TestScratchMany: as many launches at one time as slots are asked for, each with its own.
+func TestScratchMany(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dirs := make(chan string)
+	const launches = 20
+	release := make(chan struct{})
+	for i := range launches {
+		go func() {
+			s, err := newScratch(strconv.Itoa(i))
+			if err != nil {
+				dirs <- err.Error()
+				return
+			}
+			dirs <- s.dir
+			<-release
+			s.close()
+		}()
+	}
+	seen := map[string]bool{}
+	for range launches {
+		dir := <-dirs
+		if seen[dir] || !filepath.IsAbs(dir) {
+			t.Errorf("%s a second time", dir)
+		}
+		seen[dir] = true
+	}
+	close(release)
+}
