@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 
 	"ward/profiles"
 	"ward/secrets"
@@ -80,26 +79,7 @@ func ThisHost() (Host, error) {
 	h.Foreground = foreground()
 	h.Nested = Nested()
 	h.Own = ownDirs(home, h.env)
-	h.Masks = meanwhile(profiles.Credentials)
 	return h, nil
-}
-
-// meanwhile starts f now and gives its result when it is asked for: the list of credential paths is read on the other
-// processor while the profile is.
-func meanwhile[T any](f func() (T, error)) func() (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := f()
-		done <- result{value, err}
-	}()
-	return sync.OnceValues(func() (T, error) {
-		r := <-done
-		return r.value, r.err
-	})
 }
 
 func (h Host) env(name string) string {

@@ -6,11 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"ward/guard"
 	"ward/sandbox"
 )
 
@@ -132,21 +132,22 @@ func (s *session) pump() {
 		if !s.plan.Terminal.PTY[1] {
 			to = os.Stderr
 		}
-		s.guarded(func() { s.output(to, m, s.guards[0], nil) })
+		s.guarded(func() { s.output(0, to, m, nil) })
 		if s.console != nil {
 			go s.typing(m)
 		}
 	}
 	for i, to := range []*os.File{1: os.Stdout, 2: os.Stderr} {
 		if from := s.inner[i]; from != nil {
-			s.guarded(func() { s.output(to, from, s.guards[i], from) })
+			s.guarded(func() { s.output(i, to, from, from) })
 		}
 	}
 }
 
 // output copies one stream through the guard to its end. Where the reader outside has gone, the pipe is closed, so
 // that the command gets its SIGPIPE; a terminal that has gone is read on, so that the command is not held up.
-func (s *session) output(to, from *os.File, g *guard.Guard, pipe io.Closer) {
+func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
+	g, busy := s.guards[i], &s.busy[i]
 	buf := make([]byte, 64<<10)
 	gone := false
 	write := func(data []byte) {
@@ -163,7 +164,7 @@ func (s *session) output(to, from *os.File, g *guard.Guard, pipe io.Closer) {
 	defer clear(buf)
 	waiting := false
 	for {
-		n, err := from.Read(buf)
+		n, err := readBusy(from, buf, busy)
 		if n > 0 {
 			out := g.Process(buf[:n])
 			if s.plan.Guard == "block" && g.Leaks() > 0 {
@@ -187,7 +188,65 @@ func (s *session) output(to, from *os.File, g *guard.Guard, pipe io.Closer) {
 			from.SetReadDeadline(until)
 			waiting = held
 		}
+		busy.Store(waiting)
 	}
+}
+
+// readBusy reads and sets busy before bytes leave the kernel, so that a stream that is not busy, and in which nothing
+// was found to read before, has all its bytes written.
+func readBusy(from *os.File, buf []byte, busy *atomic.Bool) (n int, err error) {
+	raw, err := from.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var rerr error
+	err = raw.Read(func(fd uintptr) (done bool) {
+		was := busy.Swap(true)
+		for {
+			n, rerr = unix.Read(int(fd), buf)
+			if rerr != unix.EINTR {
+				break
+			}
+		}
+		if rerr == unix.EAGAIN {
+			busy.Store(was)
+			return false
+		}
+		return true
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case rerr != nil:
+		return 0, rerr
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// maxSettle bounds the wait for a terminal that takes nothing.
+const maxSettle = 100 * time.Millisecond
+
+// settle waits until all that the command has written so far is written outside.
+func (s *session) settle() {
+	for until := time.Now().Add(maxSettle); !s.settled() && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (s *session) settled() bool {
+	for i, from := range []*os.File{s.cmd.Master, s.inner[1], s.inner[2]} {
+		if from == nil {
+			continue
+		}
+		left := 0
+		connected(from, func(fd int) (err error) { left, err = unix.IoctlGetInt(fd, unix.TIOCINQ); return err })
+		if left > 0 || s.busy[i].Load() {
+			return false
+		}
+	}
+	return true
 }
 
 // typing copies keys from the user's terminal to the inner one, but only while ward is in front: a read from behind

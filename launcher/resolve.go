@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"syscall"
 
 	"ward/guard"
@@ -18,61 +16,73 @@ import (
 // resolving is the supervisor's side of the resolver.
 type resolving struct {
 	cmd      *exec.Cmd
-	lifeline *os.File // the resolver ends when it closes
+	values   *os.File // the read end of the pipe of values, for stage two
+	requests *os.File // the resolver ends when it closes
 	done     chan struct{}
 	report   report
 	prints   []guard.Print
 	err      error
 }
 
-// startResolver starts ward once more to fetch the plan's credentials into values, the write end of the pipe that
-// stage two reads. environ is an open /proc/self/environ.
-func (p *Plan) startResolver(key guard.Key, values, environ *os.File) (*resolving, error) {
-	req := request{Key: key[:]}
+// beginResolver starts ward once more, to wait for a request. It gets no environment, since os/exec copies every string
+// that it is given onto the supervisor's heap: it reads the user's from the descriptor of /proc/self/environ, which must
+// be opened while this process is still dumpable.
+func beginResolver() (*resolving, error) {
+	var pipes [3][2]*os.File // requests, values, reports
+	for i := range pipes {
+		read, write, err := os.Pipe()
+		if err != nil {
+			return nil, fmt.Errorf("resolver: %w", err)
+		}
+		pipes[i] = [2]*os.File{read, write}
+	}
+	theirs := []*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
+	if environ, err := os.Open("/proc/self/environ"); err == nil {
+		theirs = append(theirs, environ)
+	}
+	r := &resolving{requests: pipes[0][1], values: pipes[1][0], done: make(chan struct{})}
+	r.cmd = &exec.Cmd{Path: selfPath(), Args: []string{resolverName}, Env: resolverEnv(theirs), Stderr: os.Stderr, ExtraFiles: theirs}
+	err := r.cmd.Start()
+	for _, f := range theirs {
+		f.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resolver: %w", err)
+	}
+	go r.follow(pipes[2][0])
+	return r, nil
+}
+
+// follow reads the report and reaps.
+func (r *resolving) follow(reports *os.File) {
+	defer close(r.done)
+	defer reports.Close()
+	r.err = r.read(reports)
+	if err := r.cmd.Wait(); err != nil && len(r.report.Errors) == 0 && r.err == nil {
+		r.err = fmt.Errorf("resolver: %w", err)
+	}
+}
+
+// resolverEnv is nothing where the environment can be handed over by descriptor, else all of it.
+func resolverEnv(files []*os.File) []string {
+	if len(files) > fdEnviron-fdRequest {
+		return []string{}
+	}
+	return os.Environ()
+}
+
+// ask sends what the plan wants.
+func (r *resolving) ask(p *Plan, key guard.Key) error {
+	req := request{Key: key[:], Apart: p.wipe}
 	for _, c := range p.Credentials {
 		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
 	}
 	data, err := json.Marshal(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	in, lifeline, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	out, reports, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer reports.Close()
-	r := &resolving{lifeline: lifeline, done: make(chan struct{})}
-	r.cmd = &exec.Cmd{
-		Path: selfPath(), Args: []string{resolverName}, Env: p.resolverEnv(), Stderr: os.Stderr,
-		ExtraFiles: []*os.File{in, values, reports, environ},
-	}
-	if err := r.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("resolver: %w", err)
-	}
-	go func() {
-		defer close(r.done)
-		defer out.Close()
-		lifeline.Write(data) // if it cannot be written, the report is missing, which is said
-		r.err = r.read(out)
-		if werr := r.cmd.Wait(); werr != nil && len(r.report.Errors) == 0 && r.err == nil {
-			r.err = fmt.Errorf("resolver: %w", werr)
-		}
-	}()
-	return r, nil
-}
-
-// resolverEnv is the user's environment without what the resolver reads elsewhere: os/exec copies every string that
-// it is given onto the supervisor's heap.
-func (p *Plan) resolverEnv() []string {
-	return slices.DeleteFunc(os.Environ(), func(e string) bool {
-		name, _, _ := strings.Cut(e, "=")
-		return slices.Contains(p.wipe, name)
-	})
+	go r.requests.Write(data) // if it cannot be written, the report is missing, which is said
+	return nil
 }
 
 func (r *resolving) read(out io.Reader) error {
@@ -102,7 +112,7 @@ func (r *resolving) read(out io.Reader) error {
 // wait gives what the resolver found, or its errors, each with its hint.
 func (r *resolving) wait() error {
 	<-r.done
-	r.lifeline.Close()
+	r.requests.Close()
 	var wrong []error
 	for _, s := range r.report.Errors {
 		wrong = append(wrong, Mistake(s.Text, s.Hint))
@@ -119,6 +129,6 @@ func (r *resolving) kill() {
 		return
 	}
 	r.cmd.Process.Signal(syscall.SIGTERM) // it gives the terminal its echo back
-	r.lifeline.Close()
+	r.requests.Close()
 	<-r.done
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -31,6 +32,7 @@ const (
 type request struct {
 	Key   []byte
 	Wants []want
+	Apart []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
 type want struct {
@@ -74,6 +76,9 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 		io.Copy(io.Discard, io.MultiReader(decoder.Buffered(), in))
 		syscall.Kill(os.Getpid(), syscall.SIGTERM) // and not an exit: a prompt gives the terminal its echo back
 	}()
+	if err := takeEnviron(environ, req.Apart); err != nil {
+		return err
+	}
 	var rep report
 	found, err := req.fetch(context.Background(), environ, &rep)
 	rep.say(err)
@@ -89,6 +94,25 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	}
 	_, werr := out.Write(append(append(head, '\n'), prints...))
 	return errors.Join(err, werr)
+}
+
+// takeEnviron makes the user's environment this process's own, as far as the keyring and other programs need it.
+func takeEnviron(environ io.ReaderAt, apart []string) error {
+	block, err := io.ReadAll(io.NewSectionReader(environ, 0, 1<<30))
+	defer clear(block)
+	if err != nil {
+		return nil // this system has none to read; the environment came by exec
+	}
+	for entry := range bytes.SplitSeq(block, []byte{0}) {
+		name, value, ok := bytes.Cut(entry, []byte{'='})
+		if !ok || len(name) == 0 || slices.Contains(apart, string(name)) {
+			continue
+		}
+		if err := os.Setenv(string(name), string(value)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // say adds an error, its parts apart, so that each keeps its hint.

@@ -90,6 +90,7 @@ func (s *session) forward(sig syscall.Signal) {
 // prompt. When ward goes on, so does the command.
 func (s *session) stopped() {
 	raw := s.console.isRaw()
+	s.settle() // while the terminal is as the output wants it
 	s.console.pause(true)
 	select {
 	case <-s.resumed: // of an earlier stop

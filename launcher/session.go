@@ -34,8 +34,8 @@ type RunOptions struct {
 	AuditLog string    // a file; "-": stderr; "": today's file in the state directory
 	NoAudit  bool      // write no record
 	Messages io.Writer // ward's own lines; stderr
-	// Early is a stage two that was started while the plan was made; Run takes it over. It may be nil.
-	Early *sandbox.Early
+	// Early is what was begun while the plan was made; Run takes it over. It may be nil.
+	Early *Early
 }
 
 // session is one launch while it lives.
@@ -51,6 +51,7 @@ type session struct {
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
+	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal
 	console *console
 	blocked chan struct{} // closed at the first leak under --guard block
 	block   sync.Once
@@ -74,7 +75,7 @@ func (p *Plan) Run(opt RunOptions) (code int, err error) {
 
 func newSession(p *Plan, opt RunOptions, id string) *session {
 	return &session{
-		plan: p, opt: opt, id: id, cmd: sandbox.Cmd{Early: opt.Early}, blocked: make(chan struct{}),
+		plan: p, opt: opt, id: id, blocked: make(chan struct{}),
 		signals: make(chan os.Signal, 16), resumed: make(chan os.Signal, 1),
 	}
 }
@@ -101,25 +102,31 @@ func (s *session) run() (code int, err error) {
 }
 
 // start takes the steps of a launch in their order; if one fails, the command never ran.
-func (s *session) start() error {
+func (s *session) start() (err error) {
 	p := s.plan
 	if err := p.prepare(); err != nil {
 		return err
 	}
-	var err error
 	if s.files, err = newScratch(s.id); err != nil {
 		return err
 	}
-	environ, err := os.Open("/proc/self/environ")
-	if err != nil {
-		environ = nil // macOS: the resolver asks its own runtime
+	var resolver *resolving
+	if len(p.Credentials) > 0 {
+		if resolver = s.opt.Early.takeResolver(); resolver == nil {
+			if resolver, err = beginResolver(); err != nil {
+				return err
+			}
+		}
+		defer func() {
+			if err != nil {
+				resolver.kill()
+			}
+		}()
+		s.cmd.Values = resolver.values
 	}
-	defer environ.Close()
-	values, err := s.fill()
-	if err != nil {
+	if err := s.fill(); err != nil {
 		return err
 	}
-	defer values.Close()
 	if err := adopt(); err != nil {
 		return err
 	}
@@ -128,20 +135,18 @@ func (s *session) start() error {
 	if err != nil {
 		return err
 	}
-	// Only now: the parent that writes a child's user mapping must be dumpable.
+	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
 		return err
 	}
-	var resolver *resolving
 	key, err := guard.NewKey()
 	if err != nil {
 		return err
 	}
-	if len(p.Credentials) > 0 {
-		if resolver, err = p.startResolver(key, values, environ); err != nil {
+	if resolver != nil {
+		if err := resolver.ask(p, key); err != nil {
 			return err
 		}
-		values.Close()
 	}
 	if err := s.resolved(resolver, key); err != nil {
 		return err
@@ -188,23 +193,18 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 	return s.arm(key, r.prints, &r.report)
 }
 
-// fill completes the sandbox command and gives the write end of the pipe that the values go through.
-func (s *session) fill() (values *os.File, err error) {
+// fill completes the sandbox command.
+func (s *session) fill() error {
 	p := s.plan
-	s.cmd = sandbox.Cmd{Early: s.opt.Early, Policy: p.Policy, Path: p.Path, Argv: p.Argv, Dir: p.Dir}
+	s.cmd = sandbox.Cmd{
+		Early: s.opt.Early.takeStageTwo(), Policy: p.Policy, Path: p.Path, Argv: p.Argv, Dir: p.Dir, Values: s.cmd.Values,
+	}
 	s.cmd.Policy.Scratch = s.files.dir
 	for _, v := range p.Environment {
 		s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
 	}
 	s.cmd.Env = append(s.cmd.Env, "WARD_SESSION="+s.id)
-	if err := s.stdio(); err != nil {
-		return nil, err
-	}
-	if len(p.Credentials) == 0 {
-		return nil, nil
-	}
-	s.cmd.Values, values, err = os.Pipe()
-	return values, err
+	return s.stdio()
 }
 
 // handedOver closes ward's copies of what stage two now has.

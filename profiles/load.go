@@ -26,6 +26,8 @@ var builtin embed.FS
 // Dirs is where profiles lie.
 type Dirs struct {
 	Config string // ward's configuration directory; user profiles are profiles/NAME.json in it; "" for none
+	// Builtin gives a built-in; nil is ParseBuiltin. A launch reads "default" while it reads its command line.
+	Builtin func(name string) (*Profile, error)
 }
 
 // Load gives the profile called name, with everything it extends merged in and checked. A name that holds
@@ -60,14 +62,15 @@ func Select(command string) string {
 		if src, err := builtin.ReadFile("builtin/" + name + ".json"); err != nil || !bytes.Contains(src, word) {
 			continue
 		}
-		if p, err := parseBuiltin(name); err == nil && slices.Contains(p.Commands, filepath.Base(command)) {
+		if p, err := ParseBuiltin(name); err == nil && slices.Contains(p.Commands, filepath.Base(command)) {
 			return name
 		}
 	}
 	return "default"
 }
 
-func parseBuiltin(name string) (*Profile, error) {
+// ParseBuiltin gives one built-in as it stands, parents not looked up.
+func ParseBuiltin(name string) (*Profile, error) {
 	src, err := builtin.ReadFile("builtin/" + name + ".json")
 	if err != nil {
 		return nil, err
@@ -225,7 +228,10 @@ func (at place) same(other place) bool {
 
 func (l *loader) read(at place) (*Profile, error) {
 	if at.path == "" {
-		return parseBuiltin(at.name)
+		if l.dirs.Builtin != nil {
+			return l.dirs.Builtin(at.name)
+		}
+		return ParseBuiltin(at.name)
 	}
 	src, err := readFile(at.path)
 	if err != nil {

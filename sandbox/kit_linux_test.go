@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -111,8 +112,10 @@ func both(t *testing.T, f func(t *testing.T)) {
 	t.Run("root", f)
 	t.Run("user", func(t *testing.T) {
 		home, tmp := userDir(t, outdoors(t)), userDir(t, "")
-		cmd := exec.Command(testBinary(t), "-test.v", "-test.count=1", "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
-		cmd.Dir = home
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, testBinary(t), "-test.v", "-test.count=1", "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
+		cmd.Dir, cmd.WaitDelay = home, time.Second
 		cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp, "WARD_NO_SKIP=" + os.Getenv("WARD_NO_SKIP")}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}
 		out, err := cmd.CombinedOutput()

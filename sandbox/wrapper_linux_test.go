@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -161,9 +163,15 @@ func wrapped(t testing.TB, refused, errno, accept string, victim ...string) stri
 		}
 	}
 	write(t, filepath.Join(dir, "scratch/void.f"), "")
-	cmd := exec.Command(testBinary(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, testBinary(t))
 	cmd.Args = append([]string{wrapperName, refused, errno, accept, dir}, victim...)
+	cmd.WaitDelay = time.Second
 	raw, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		t.Fatalf("behind %s %s: not within 30 s\n%s", refused, errno, raw)
+	}
 	if err != nil && len(raw) == 0 {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"ward/launcher"
-	"ward/sandbox"
 )
 
 // cli is the grammar.
@@ -58,36 +57,23 @@ func (e *exit) Unwrap() error { return e.err }
 // codeUsage is the exit code of a command line that does not parse. run has its own: nothing ran.
 const codeUsage = 2
 
-// early holds the stage two that is started before anything else, so that it is there when the plan is made.
-type early struct{ stageTwo *sandbox.Early }
-
-// begin starts one for a launch. A command line that only asks for help or a plan gets none. If it fails, the launch
-// itself tries again and says why.
-func (e *early) begin(args []string) {
+// begin starts ahead what a launch waits for. A command line that only asks for help or a plan gets nothing.
+func begin(args []string) *launcher.Early {
 	if len(args) == 0 || args[0] != "run" || os.Getenv("WARD_DRY_RUN") != "" {
-		return
+		return nil
 	}
+	credentials := false
 	for _, a := range args[1:] {
-		switch a {
-		case "--":
-			e.stageTwo, _ = sandbox.Begin(launcher.Nested())
-			return
-		case "--dry-run", "--help", "-h":
-			return
+		if a == "--" {
+			break
 		}
+		if a == "--dry-run" || a == "--help" || a == "-h" {
+			return nil
+		}
+		credentials = credentials || strings.HasPrefix(a, "--env-credential")
 	}
-	e.stageTwo, _ = sandbox.Begin(launcher.Nested())
+	return launcher.Begin(credentials)
 }
-
-// take hands it over.
-func (e *early) take() *sandbox.Early {
-	taken := e.stageTwo
-	e.stageTwo = nil
-	return taken
-}
-
-// cancel ends it where no launch came of it.
-func (e *early) cancel() { e.take().Cancel() }
 
 // stopped is what kong's Exit panics with, since os.Exit belongs to main alone.
 type stopped int
@@ -102,9 +88,8 @@ func run(args []string) (code int) {
 			code = int(s)
 		}
 	}()
-	early := &early{}
-	early.begin(args)
-	defer early.cancel()
+	early := begin(args)
+	defer early.Cancel()
 	parser, err := kong.New(grammar(args),
 		kong.Name("ward"),
 		kong.Description("Starts an agent with the secrets it needs, confines it, and lets none of them out."),

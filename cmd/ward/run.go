@@ -70,7 +70,7 @@ ward run --allow-cwd --env-credential-map op://Work/API/key API_KEY -- make depl
 }
 
 // Run is `ward run`.
-func (c *runCmd) Run(stdout io.Writer, e *early) error {
+func (c *runCmd) Run(stdout io.Writer, e *launcher.Early) error {
 	argv := c.Argv
 	if len(argv) > 0 && argv[0] == "--" {
 		argv = argv[1:]
@@ -86,7 +86,7 @@ type shellCmd struct {
 func (shellCmd) Help() string { return "ward shell --allow-cwd" }
 
 // Run is `ward shell`.
-func (c *shellCmd) Run(stdout io.Writer, e *early) error {
+func (c *shellCmd) Run(stdout io.Writer, e *launcher.Early) error {
 	shell := os.Getenv("SHELL")
 	if shell == "" {
 		shell = "/bin/sh"
@@ -94,8 +94,8 @@ func (c *shellCmd) Run(stdout io.Writer, e *early) error {
 	return c.launch(stdout, e, []string{shell})
 }
 
-func (f *runFlags) launch(stdout io.Writer, e *early, argv []string) error {
-	plan, err := f.plan(argv)
+func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) error {
+	plan, err := f.plan(argv, e)
 	if err != nil {
 		return &exit{commandCode(err), err}
 	}
@@ -104,7 +104,7 @@ func (f *runFlags) launch(stdout io.Writer, e *early, argv []string) error {
 	}
 	code, err := plan.Run(launcher.RunOptions{
 		Silent: f.Silent, Verbose: f.Verbose, AuditLog: f.AuditLog, NoAudit: f.NoAudit, Messages: os.Stderr,
-		Early: e.take(),
+		Early: e,
 	})
 	if code == 0 && err == nil {
 		return nil
@@ -112,11 +112,12 @@ func (f *runFlags) launch(stdout io.Writer, e *early, argv []string) error {
 	return &exit{code, err}
 }
 
-func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
+func (f *runFlags) plan(argv []string, e *launcher.Early) (*launcher.Plan, error) {
 	host, err := launcher.ThisHost()
 	if err != nil {
 		return nil, err
 	}
+	host.Masks = e.Masks()
 	if len(argv) == 0 {
 		return nil, launcher.Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
@@ -124,7 +125,7 @@ func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
 	if name == "" {
 		name = profiles.Select(argv[0])
 	}
-	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0]})
+	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0], Builtin: e.Builtin})
 	if err != nil {
 		return nil, err
 	}

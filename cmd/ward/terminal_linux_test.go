@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,12 +70,26 @@ func (p *person) atTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 		cmd.Wait()
 	}()
 	t.Cleanup(func() {
-		cmd.Cancel() // what is left of the session
+		for _, pid := range inSession(cmd.Process.Pid) {
+			unix.Kill(pid, unix.SIGKILL)
+		}
 		<-term.ended
 		master.Close()
 		<-term.hungUp
 	})
 	return term
+}
+
+// inSession are the processes of a session: a shell puts each job into a group of its own.
+func inSession(leader int) (list []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if sid, err := unix.Getsid(pid); err == nil && sid == leader {
+			list = append(list, pid)
+		}
+	}
+	return list
 }
 
 func (term *terminal) keep() {
