@@ -212,6 +212,7 @@ func readBusy(from *os.File, buf []byte, busy *atomic.Bool) (n int, err error) {
 			busy.Store(was)
 			return false
 		}
+		n = more(int(fd), buf, n)
 		return true
 	})
 	switch {
@@ -223,6 +224,19 @@ func readBusy(from *os.File, buf []byte, busy *atomic.Bool) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// more reads on while there is something: a terminal gives at most 4 KB at once, and each write outside costs as much as
+// a read. An end or an error is met again by the next read.
+func more(fd int, buf []byte, n int) int {
+	for n > 0 && n < len(buf)/2 {
+		got, err := unix.Read(fd, buf[n:])
+		if err != nil || got <= 0 {
+			break
+		}
+		n += got
+	}
+	return n
 }
 
 // maxSettle bounds the wait for a terminal that takes nothing.
@@ -240,9 +254,15 @@ func (s *session) settled() bool {
 		if from == nil {
 			continue
 		}
-		left := 0
-		connected(from, func(fd int) (err error) { left, err = unix.IoctlGetInt(fd, unix.TIOCINQ); return err })
-		if left > 0 || s.busy[i].Load() {
+		// Linux takes a terminal's bytes from one end to the other in a work queue; poll waits for that, FIONREAD does not.
+		left := false
+		connected(from, func(fd int) error {
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			_, err := unix.Poll(fds, 0)
+			left = fds[0].Revents&unix.POLLIN != 0
+			return err
+		})
+		if left || s.busy[i].Load() {
 			return false
 		}
 	}

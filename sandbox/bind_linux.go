@@ -61,7 +61,7 @@ func (m *mediator) listenOn(n *request, sock int) error {
 	return unix.Listen(sock, int(int32(n.args[1])))
 }
 
-// bindUnix lets the command make a socket file itself, by goOn, where a rule lets it write: the only call that it makes.
+// bindUnix lets the command make a socket file itself, by errGoOn, where a rule lets it write: the only call that it makes.
 // Made here, the socket would have a name that means nothing to the command, and getsockname would tell it; and the file
 // would have the supervisor's owner and permissions. The address can be exchanged behind this decision, but not for
 // anything: Landlock decides about the file once more, a socket of another family that takes this one's number may not
@@ -91,7 +91,7 @@ func (m *mediator) bindUnix(n *request, sock int, raw []byte) error {
 		m.refuse(refusal{what: "bind " + shown(path), hint: flag("--allow", filepath.Dir(path))})
 		return unix.EACCES
 	}
-	return goOn
+	return errGoOn
 }
 
 // adopt remembers the file of a socket that is about to listen, so that it may be connected to. The command can have

@@ -9,8 +9,7 @@ const (
 	dataArg0   = 16
 )
 
-func argLow(n uint32) uint32  { return dataArg0 + 8*n }
-func argHigh(n uint32) uint32 { return dataArg0 + 8*n + 4 }
+func argLow(n uint32) uint32 { return dataArg0 + 8*n }
 
 // Actions of include/uapi/linux/seccomp.h. An errno goes into the low 16 bits.
 const (

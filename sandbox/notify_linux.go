@@ -144,8 +144,8 @@ func (m *mediator) valid(n *request) bool {
 	return m.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&n.id)) == nil
 }
 
-// goOn lets the command make the call itself.
-var goOn = errors.New("go on")
+// errGoOn lets the command make the call itself.
+var errGoOn = errors.New("go on")
 
 func (m *mediator) answer(n *request) {
 	err := m.call(n)
@@ -153,7 +153,7 @@ func (m *mediator) answer(n *request) {
 	var errno unix.Errno
 	switch {
 	case err == nil:
-	case err == goOn:
+	case err == errGoOn:
 		r.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
 	case errors.As(err, &errno):
 		r.errno = -int32(errno)

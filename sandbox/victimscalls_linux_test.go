@@ -130,9 +130,9 @@ func victimShared(args []string) {
 }
 
 // victimDaemon leaves processes behind in every way that there is, and then ends or waits as it is told. Each makes the
-// file "alive" grow while it lives. args: a directory, "end" or "wait".
+// file "alive" grow while it lives, which is 20 seconds at most. args: a directory, "end" or "wait".
 func victimDaemon(args []string) {
-	script := `echo $$ >> "$1/pids"; while :; do echo >> "$1/alive"; sleep 0.02; done`
+	script := `echo $$ >> "$1/pids"; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo >> "$1/alive"; sleep 0.02; done`
 	start := func(attr *syscall.SysProcAttr, args ...string) {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.SysProcAttr = attr
@@ -151,7 +151,7 @@ func victimDaemon(args []string) {
 	}
 	fmt.Println("started: ok")
 	if args[1] == "wait" {
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 	}
 }
 
@@ -160,7 +160,7 @@ func victimHopper(args []string) {
 	script := `import os,sys,time
 if os.fork(): os._exit(0)
 os.setsid()
-end=time.time()+60
+end=time.time()+20
 n=0
 while time.time()<end:
     if os.fork(): os._exit(0)
@@ -171,7 +171,7 @@ while time.time()<end:
 	if err := exec.Command("/usr/bin/python3", "-c", script, args[0]).Start(); err != nil {
 		fmt.Println(err)
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(20 * time.Second)
 }
 
 // victimKeeper kills the process that keeps it, as victimProcesses does, and lives on.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -160,15 +159,4 @@ func wantText(t *testing.T, what, got, want string) {
 	if got != want {
 		t.Errorf("%s =\n%q\nwant\n%q", what, got, want)
 	}
-}
-
-// said gives the lines of stderr that ward itself wrote.
-func said(stderr string) []string {
-	var lines []string
-	for line := range strings.Lines(stderr) {
-		if strings.HasPrefix(line, "ward: ") || strings.HasPrefix(line, "      ") {
-			lines = append(lines, strings.TrimRight(line, "\n"))
-		}
-	}
-	return lines
 }
