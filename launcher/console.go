@@ -35,6 +35,7 @@ type console struct {
 	done  bool          // the command has ended: the terminal is the user's for good
 	rest  bool          // the command is stopped, and ward about to be
 	plain bool          // the inner terminal passes output as it is, since the outer one, not raw, edits it
+	first *unix.Termios // what the inner one began with behind another job; nil once ward was in front
 }
 
 // enter makes the terminal raw: from now on the inner one does what it did, for every key and every line.
@@ -60,9 +61,30 @@ func (c *console) enter() error {
 	c.saved = mode
 	if c.plain {
 		c.plain = false
-		setOutput(c.inner, mode.Oflag&unix.OPOST != 0)
+		c.follow(mode)
 	}
 	return nil
+}
+
+// follow lets the inner terminal edit output as the outer one did. Where ward was started behind another job, that job
+// had the outer one in a mode of its own, such as a shell's that edits a line: the inner one then takes all of the mode
+// that the shell gives to what comes in front, if the command has not chosen one meanwhile.
+func (c *console) follow(mode *unix.Termios) {
+	now, err := termios(c.inner)
+	if err != nil {
+		return
+	}
+	if f := c.first; f != nil && now.Iflag == f.Iflag && now.Oflag == f.Oflag && now.Lflag == f.Lflag {
+		connected(c.inner, func(fd int) error { return unix.IoctlSetTermios(fd, setTermios, mode) })
+	} else {
+		setOutput(c.inner, mode.Oflag&unix.OPOST != 0)
+	}
+	c.first = nil
+}
+
+func termios(f *os.File) (mode *unix.Termios, err error) {
+	err = connected(f, func(fd int) (err error) { mode, err = unix.IoctlGetTermios(fd, getTermios); return err })
+	return mode, err
 }
 
 // leave gives the terminal back as it was. It may be called at any time, twice, and from a panic.

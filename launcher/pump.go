@@ -88,7 +88,7 @@ func (s *session) likeOuter(outer int) error {
 		plain.Oflag &^= unix.OPOST
 		s.cmd.Terminal.Mode = &plain
 		if s.console != nil {
-			s.console.plain = mode.Oflag&unix.OPOST != 0
+			s.console.plain, s.console.first = true, &plain
 		}
 	}
 	return nil

@@ -114,7 +114,7 @@ func both(t *testing.T, f func(t *testing.T)) {
 		home, tmp := userDir(t, outdoors(t)), userDir(t, "")
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, testBinary(t), "-test.v", "-test.count=1", "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
+		cmd := exec.CommandContext(ctx, testBinary(t), "-test.v", "-test.count=1", fmt.Sprintf("-test.short=%v", testing.Short()), "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$")
 		cmd.Dir, cmd.WaitDelay = home, time.Second
 		cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + home, "TMPDIR=" + tmp, "WARD_NO_SKIP=" + os.Getenv("WARD_NO_SKIP")}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}
@@ -268,7 +268,9 @@ func (l *launched) end(t testing.TB) syscall.WaitStatus {
 	return status
 }
 
+// last gives how the command ended. One that does not, within the longest time that a test takes, is ended.
 func (l *launched) last() (status syscall.WaitStatus, lost error) {
+	defer time.AfterFunc(45*time.Second, l.Kill).Stop()
 	for e := range l.Events() {
 		if e.Exited != nil {
 			status = *e.Exited
