@@ -82,6 +82,16 @@ func TestProcesses(t *testing.T) {
 	})
 }
 
+// Stage two has held the credentials. Its memory is closed to the command by itself too, where neither Landlock nor a
+// process namespace stands between them.
+func TestStageTwoIsNotDumpable(t *testing.T) {
+	both(t, func(t *testing.T) {
+		l := victim(t, "peek")
+		l.Without, l.Policy.Accept = []Layer{LayerNamespaces, LayerMounts, LayerLandlock, LayerScope}, []string{"all"}
+		compare(t, verdicts(t, l.output(t)), map[string]string{"mem": "EACCES", "environ": "EACCES", "maps": "EACCES"})
+	})
+}
+
 // Memory that is shared without a file.
 func TestSharedMemory(t *testing.T) {
 	both(t, func(t *testing.T) {
@@ -194,6 +204,7 @@ func TestValues(t *testing.T) {
 			{"none", "\x00", "A=0\n", ""},
 			{"large", "BIG=" + strings.Repeat("x", 100_000) + "\x00\x00", "A=0\nBIG=" + strings.Repeat("x", 100_000) + "\n", ""},
 			{"cut short", "ONE=1\x00", "", "credentials: the resolver ended before all had arrived"},
+			{"cut in a value", "ONE=1\x00T", "", "credentials: the resolver ended before all had arrived"},
 			{"nothing", "", "", "credentials: the resolver ended before all had arrived"},
 		} {
 			r, w, err := os.Pipe()

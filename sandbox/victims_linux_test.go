@@ -38,6 +38,7 @@ func victims() map[string]func([]string) {
 		"keeper":       victimKeeper,
 		"closer":       victimCloser,
 		"stdin":        victimStdin,
+		"peek":         victimPeek,
 		"nested":       victimNested,
 		"shared":       victimShared,
 		"exit":         func([]string) {},

@@ -51,7 +51,6 @@ func rooms() map[string]room {
 		"sandbox": {
 			others: []string{
 				"github.com/creack/pty", "github.com/landlock-lsm/go-landlock/landlock/syscall", unix,
-				"kernel.org/pub/linux/libs/security/libcap/psx",
 			},
 			never: http,
 		},

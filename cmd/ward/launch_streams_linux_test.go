@@ -105,7 +105,7 @@ func TestStreamsLastByte(t *testing.T) {
 		p.write(t, "data", data, 0o644)
 		onTerminal := strings.ReplaceAll(string(data), "\n", "\r\n")
 		for name, flags := range guarded(p) {
-			for i := range 50 {
+			for i := range 25 {
 				if got := end(t, p.run(t, append(flags, "--", "cat", "data")...)); got.stdout != string(data) || got.stderr != "" {
 					t.Fatalf("%s, pipe, run %d: %d bytes and stderr %q, want %d", name, i, len(got.stdout), got.stderr, len(data))
 				}
