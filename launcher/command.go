@@ -128,7 +128,8 @@ func packageRoot(path, home string) string {
 		return ""
 	}
 	prefix := filepath.Dir(bin)
-	if sandbox.Within(home, prefix) || prefix == filepath.Join(home, ".local") {
+	// /usr is the system's, and what of it may be read is for the profile to say.
+	if prefix == "/usr" || sandbox.Within(home, prefix) || prefix == filepath.Join(home, ".local") {
 		return ""
 	}
 	for _, mark := range []string{"pyvenv.cfg", "conda-meta", "lib/node_modules", "include/node", "lib/python3"} {

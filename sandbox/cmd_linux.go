@@ -240,6 +240,9 @@ func (c *Cmd) Kill() {
 
 // Close releases what the supervisor holds. The command must have ended.
 func (c *Cmd) Close() {
+	if c.stageTwo == nil {
+		return // nothing was launched: the zero control would be descriptor 0
+	}
 	c.close.Do(func() {
 		if c.mediator != nil {
 			c.mediator.close()
