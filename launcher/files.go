@@ -116,6 +116,10 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) })
 		if resolved, err := p.links.resolve(r.Path); err == nil && !lifted {
 			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
+			if r.Path != resolved {
+				// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.
+				p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
+			}
 		}
 	}
 }
