@@ -79,6 +79,7 @@ func startKeyring(t *testing.T, password string) *Keyring {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	awaitName(t, "org.freedesktop.secrets")
 	k := &Keyring{Index: &Index{Path: filepath.Join(t.TempDir(), "index.json")}}
 	var err error
 	for range 100 {
@@ -89,6 +90,28 @@ func startKeyring(t *testing.T, password string) *Keyring {
 	}
 	t.Fatalf("gnome-keyring-daemon does not answer: %v", err)
 	return nil
+}
+
+// awaitName waits until somebody has a name on the bus. To call the name before would make a bus that can start services
+// start another keyring, a locked one.
+func awaitName(t *testing.T, name string) {
+	t.Helper()
+	conn, err := dbus.Connect("unix:path=" + filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for range 200 {
+		owned := false
+		if err := conn.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, name).Store(&owned); err != nil {
+			t.Fatal(err)
+		}
+		if owned {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("nobody has the name %s on the bus", name)
 }
 
 func secretTool(t *testing.T, value string, args ...string) string {
