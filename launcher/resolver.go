@@ -25,7 +25,8 @@ const (
 	fdRequest = 3 // the request; it stays open as long as the supervisor lives
 	fdValues  = 4 // to stage two: NAME=VALUE, each ended by a NUL, all by an empty one
 	fdReport  = 5 // to the supervisor: a report, then fingerprints
-	fdEnviron = 6 // /proc/self/environ of the supervisor, as it was before it was overwritten
+	fdKept    = 6 // to be handed out again: values, see kept
+	fdEnviron = 7 // /proc/self/environ of the supervisor, as it was before it was overwritten
 )
 
 // request is what the resolver is asked for.
@@ -45,6 +46,7 @@ type want struct {
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
 	Found   []string
+	Kept    []keptValue
 	Notices []string
 	Errors  []said
 }
@@ -59,13 +61,13 @@ func EnterResolver() {
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
 	if err := resolve(os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
-		os.NewFile(fdReport, "report"), os.NewFile(fdEnviron, "environ")); err != nil {
+		os.NewFile(fdReport, "report"), os.NewFile(fdKept, "kept"), os.NewFile(fdEnviron, "environ")); err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
+func resolve(in io.Reader, values, out io.Writer, kept *os.File, environ io.ReaderAt) error {
 	var req request
 	decoder := json.NewDecoder(in)
 	if err := decoder.Decode(&req); err != nil {
@@ -84,7 +86,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	rep.say(err)
 	var prints []byte
 	if err == nil {
-		if prints, err = req.hand(found, values, &rep); err != nil {
+		if prints, err = req.hand(found, values, kept, &rep); err != nil {
 			rep.say(err)
 		}
 	}
@@ -178,7 +180,7 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
 // fit into an environment.
-func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
+func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, kept *os.File, rep *report) (prints []byte, err error) {
 	var key guard.Key
 	copy(key[:], req.Key)
 	var ready []want
@@ -219,5 +221,10 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		}
 	}
 	_, err = values.Write([]byte{0})
+	for _, w := range ready {
+		ref, _ := secrets.ParseRef(w.Ref)
+		// What does not fit is not kept: the command has it in its environment all the same.
+		found[ref].Use(func(v []byte) error { return keep(kept, w.Var, v, &rep.Kept) })
+	}
 	return prints, err
 }
