@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -82,7 +83,11 @@ func resolve(in io.Reader, values, out io.Writer, kept *os.File, environ io.Read
 		return err
 	}
 	var rep report
-	found, err := req.fetch(context.Background(), environ, &rep)
+	unlocked, err := req.fromSessions()
+	var found map[secrets.Ref]*secrets.Buffer
+	if err == nil {
+		found, err = req.fetch(context.Background(), environ, unlocked, &rep)
+	}
 	rep.say(err)
 	var prints []byte
 	if err == nil {
@@ -138,7 +143,7 @@ func (r *report) say(err error) {
 	r.Errors = append(r.Errors, s)
 }
 
-func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
+func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
 	stores, err := OpenStores(environ)
 	if err != nil {
 		return nil, err
@@ -155,6 +160,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 		ref, err := secrets.ParseRef(w.Ref)
 		if err != nil {
 			return nil, err
+		}
+		if unlocked[ref] != nil {
+			continue
 		}
 		if w.Optional {
 			optional = append(optional, ref)
@@ -175,6 +183,7 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 			return nil, err
 		}
 	}
+	maps.Copy(found, unlocked)
 	return found, nil
 }
 
