@@ -111,7 +111,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	var resolver *resolving
-	if len(p.Credentials) > 0 {
+	if len(p.Credentials) > 0 || p.guarded() {
 		if resolver = s.opt.Early.takeResolver(); resolver == nil {
 			if resolver, err = beginResolver(); err != nil {
 				return err

@@ -67,11 +67,14 @@ func claudeProfile() *Profile {
 		"XDG_CACHE_HOME":      SetVar{Value: "$XDG_CACHE_HOME/ward-agents", Why: Why{File: "claude", Line: 60, Text: "the agents' cache: go, pip, uv and others follow this"}},
 		"npm_config_cache":    SetVar{Value: "$XDG_CACHE_HOME/ward-agents/npm", Why: Why{File: "claude", Line: 61, Text: "the agents' cache: npm does not follow XDG_CACHE_HOME"}},
 	}}, EnvCredentials: EnvCredentials{
-		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "ANTHROPIC_API_KEY"}, Var: "ANTHROPIC_API_KEY", Optional: true, Why: Why{File: "claude", Line: 68, Text: "the key of the API, where there is one"}},
-		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "ANTHROPIC_AUTH_TOKEN"}, Var: "ANTHROPIC_AUTH_TOKEN", Optional: true, Why: Why{File: "claude", Line: 69, Text: "the token for a gateway, where there is one"}},
-		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "CLAUDE_CODE_OAUTH_TOKEN"}, Var: "CLAUDE_CODE_OAUTH_TOKEN", Optional: true, Why: Why{File: "claude", Line: 70, Text: "a long-lived login, where there is one"}},
-	}, Sources: []Source{
-		{Name: "claude", SHA256: [32]uint8{0x26, 0xaa, 0x96, 0x8d, 0xb8, 0x84, 0x25, 0xac, 0xcd, 0xf, 0x17, 0xd5, 0x74, 0x79, 0xa5, 0x58, 0x30, 0xcd, 0x82, 0x93, 0x6f, 0x9d, 0xee, 0xa8, 0x6d, 0xb2, 0xb7, 0xe6, 0x8d, 0xbd, 0xc7, 0x85}},
+		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "ANTHROPIC_API_KEY"}, Var: "ANTHROPIC_API_KEY", Optional: true, Why: Why{File: "claude", Line: 72, Text: "the key of the API, where there is one"}},
+		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "ANTHROPIC_AUTH_TOKEN"}, Var: "ANTHROPIC_AUTH_TOKEN", Optional: true, Why: Why{File: "claude", Line: 73, Text: "the token for a gateway, where there is one"}},
+		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "CLAUDE_CODE_OAUTH_TOKEN"}, Var: "CLAUDE_CODE_OAUTH_TOKEN", Optional: true, Why: Why{File: "claude", Line: 74, Text: "a long-lived login, where there is one"}},
+	}, Guard: Guard{Files: []PathRule{
+		{Path: "~/.claude/.credentials.json", Why: Why{File: "claude", Line: 66, Text: "agents' own logins: this one reads its own, and may start the other"}},
+		{Path: "~/.codex/auth.json", Why: Why{File: "claude", Line: 66, Text: "agents' own logins: this one reads its own, and may start the other"}},
+	}}, Sources: []Source{
+		{Name: "claude", SHA256: [32]uint8{0xcc, 0xa9, 0x2, 0x5b, 0x1, 0x1b, 0x83, 0xad, 0x82, 0x12, 0x1e, 0xe8, 0xda, 0xdc, 0x62, 0xda, 0x87, 0x11, 0x1e, 0x64, 0x64, 0x11, 0xd8, 0xef, 0xf3, 0xab, 0xde, 0xf5, 0xfe, 0xa3, 0x2a, 0x61}},
 	}}
 }
 
