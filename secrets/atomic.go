@@ -15,12 +15,26 @@ import (
 // replaceFile puts data under path, mode 0600, so that at every moment, a
 // crash and a full disk included, path holds the old bytes or the new ones.
 // A process that is killed may leave a file ".ward-*" beside it.
-func replaceFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".ward-*")
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".ward-*")
 	if err != nil {
 		return err
 	}
+	return become(f, path, data)
+}
+
+// replaceLocked is replaceFile for who holds a lock on path: what a kill
+// leaves is written over by the next one.
+func replaceLocked(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	return become(f, path, data)
+}
+
+// become fills f and gives it the name path.
+func become(f *os.File, path string, data []byte) (err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -40,7 +54,7 @@ func replaceFile(path string, data []byte) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 // syncDir makes renames and removals in dir survive a power cut.

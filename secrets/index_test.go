@@ -2,10 +2,7 @@ package secrets
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,24 +42,6 @@ func TestIndex(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
-	}
-}
-
-// Another version's metadata survives this one's changes.
-func TestIndexKeepsWhatItDoesNotKnow(t *testing.T) {
-	x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
-	if err := os.WriteFile(x.Path, []byte(`{"version":1,"entries":{"a":{"type":"token","marks":"AAEC"}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"a", "b"} {
-		if _, err := x.Add(context.Background(), name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got struct{ Entries map[string]map[string]string }
-	data, _ := os.ReadFile(x.Path)
-	if err := json.Unmarshal(data, &got); err != nil || got.Entries["a"]["marks"] != "AAEC" || got.Entries["b"] == nil {
-		t.Errorf("%v\n%s", err, data)
 	}
 }
 
@@ -181,66 +160,4 @@ func TestIndexNewer(t *testing.T) {
 	if data, _ := os.ReadFile(x.Path); string(data) != newer {
 		t.Errorf("it became %s", data)
 	}
-}
-
-// Eight processes write at the same time, 50 changes each: every change
-// counts, and whoever reads meanwhile reads a whole index.
-func TestIndexManyWriters(t *testing.T) {
-	x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
-	var writers []*exec.Cmd
-	for i := range 8 {
-		cmd := helper(t, "index", fmt.Sprintf("WARD_TEST_ID=%d", i), "WARD_TEST_PATH="+x.Path)
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		writers = append(writers, cmd)
-	}
-	done := make(chan bool)
-	go func() {
-		for _, w := range writers {
-			if err := w.Wait(); err != nil {
-				t.Error(err)
-			}
-		}
-		close(done)
-	}()
-	for running := true; running; {
-		if _, err := x.Names(); err != nil {
-			t.Errorf("read meanwhile: %v", err)
-		}
-		select {
-		case <-done:
-			running = false
-		default:
-		}
-	}
-	var want []string
-	for i := range 8 {
-		for n := range 50 {
-			if n%10 != 4 && n%10 != 9 {
-				want = append(want, fmt.Sprintf("w%d/n%d", i, n))
-			}
-		}
-	}
-	slices.Sort(want)
-	if names, err := x.Names(); err != nil || !slices.Equal(names, want) {
-		t.Errorf("%d names, want %d; %v", len(names), len(want), err)
-	}
-}
-
-// indexWriter adds 45 names and removes 5 of its own again.
-func indexWriter() int {
-	x := &Index{Path: os.Getenv("WARD_TEST_PATH")}
-	for n := range 50 {
-		change, name := x.Add, fmt.Sprintf("w%s/n%d", os.Getenv("WARD_TEST_ID"), n)
-		if n%10 == 9 {
-			change, name = x.Remove, fmt.Sprintf("w%s/n%d", os.Getenv("WARD_TEST_ID"), n-5)
-		}
-		if changed, err := change(context.Background(), name); err != nil || !changed {
-			fmt.Fprintln(os.Stderr, name, changed, err)
-			return 1
-		}
-	}
-	return 0
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -49,10 +51,9 @@ func (x *Index) change(ctx context.Context, f func(map[string]json.RawMessage) e
 		} else if err != nil {
 			return err
 		}
-		if top["entries"], err = json.Marshal(entries); err != nil {
-			return x.fail(err)
-		}
-		return x.write(top)
+		delete(top, "version")
+		delete(top, "entries")
+		return x.write(top, entries)
 	})
 }
 
@@ -69,19 +70,40 @@ func (x *Index) locked(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// write replaces the index and keeps the one before.
-func (x *Index) write(top map[string]json.RawMessage) error {
-	data, err := json.MarshalIndent(top, "", "\t")
+// write replaces the index and keeps the one before. others is what a newer
+// ward put beside the entries.
+func (x *Index) write(others, entries map[string]json.RawMessage) error {
+	err := keepPrevious(x.Path)
 	if err == nil {
-		err = keepPrevious(x.Path)
-	}
-	if err == nil {
-		err = replaceFile(x.Path, append(data, '\n'))
+		err = replaceLocked(x.Path, indexText(others, entries))
 	}
 	if err != nil {
 		return x.fail(err)
 	}
 	return nil
+}
+
+// indexText has an entry on each line, so that a person can repair it. Entries
+// that did not change go in as they came: to encode a thousand of them anew
+// takes ten times as long.
+func indexText(others, entries map[string]json.RawMessage) []byte {
+	b := bytes.NewBufferString("{\"version\": 1")
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		fmt.Fprintf(b, ",\n%s: %s", quotedJSON(name), others[name])
+	}
+	b.WriteString(",\n\"entries\": {")
+	end := "\n"
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		fmt.Fprintf(b, "%s\t%s: %s", end, quotedJSON(name), entries[name])
+		end = ",\n"
+	}
+	b.WriteString("\n}}\n")
+	return b.Bytes()
+}
+
+func quotedJSON(s string) []byte {
+	data, _ := json.Marshal(s) // cannot fail for a string
+	return data
 }
 
 // read gives the file's bytes. One that is not there is an empty index, unless
@@ -170,7 +192,7 @@ func (x *Index) Recover(ctx context.Context) (done Recovery, err error) {
 			before = []byte(emptyIndex + "\n")
 		}
 		done.Damaged, done.Names = true, len(entries)
-		if err := replaceFile(x.Path, bytes.Clone(before)); err != nil {
+		if err := replaceLocked(x.Path, before); err != nil {
 			return x.fail(err)
 		}
 		return nil

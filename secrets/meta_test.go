@@ -170,7 +170,7 @@ func TestIndexKeepsNewerFields(t *testing.T) {
 	if err := json.Compact(&got, data); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"entries":{"a":{"desc":"new","later":{"deep":[1.50]},"type":"passkey"},"b":{"desc":"new"},"d":{},"e":{"n":12345678901234567890}},"order":[1,2],"version":1}`
+	want := `{"version":1,"order":[1,2],"entries":{"a":{"desc":"new","later":{"deep":[1.50]},"type":"passkey"},"b":{"desc":"new"},"d":{},"e":{"n":12345678901234567890}}}`
 	if got.String() != want {
 		t.Errorf("%s\nwant\n%s", got.String(), want)
 	}
