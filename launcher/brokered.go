@@ -19,6 +19,13 @@ type keptValue struct {
 // before somebody inside connects: the sandbox takes the connect for what it is.
 func brokerName(id string) string { return "ward/" + id }
 
+// client lets what runs inside start ward, to ask the broker.
+func (p *Plan) client(h Host) {
+	if h.Self != "" && !h.Nested && !p.Policy.Explain(h.Self, sandbox.Read).Allowed {
+		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: h.Self, Access: sandbox.Read, Why: "ward: its own program, to ask the broker"})
+	}
+}
+
 // listenBroker makes the launch's broker known to the sandbox and to the command. A launch inside another one has
 // none: its connections are the outer one's to decide about.
 func (s *session) listenBroker() {

@@ -63,6 +63,12 @@ func (c *Client) Get(ctx context.Context, name string) (*secrets.Buffer, error) 
 	return c.Secret(ctx, Get, []byte(name))
 }
 
+// Has gives nil where Get would give the secret, else the error that Get would give.
+func (c *Client) Has(ctx context.Context, name string) error {
+	_, err := c.Do(ctx, Has, []byte(name), 0)
+	return err
+}
+
 // Mask gives payload, of at most [MaxPayload] bytes, with every secret in it that the launch knows overwritten by stars.
 func (c *Client) Mask(ctx context.Context, payload []byte) ([]byte, error) {
 	// A mask keeps the width of what it covers; what a guard of another mind adds has as much room again.

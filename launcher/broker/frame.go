@@ -27,9 +27,10 @@ const Version = 1
 // Op is what a request asks for.
 type Op byte
 
-// The operations: the first two are a launch's, the others those of a session and of a hand-off.
+// The operations: the first three are a launch's, the others those of a session and of a hand-off.
 const (
 	Get    Op = 'g' // body: a name; reply: its value
+	Has    Op = 'h' // body: a name; reply: empty, if Get would give its value
 	Mask   Op = 'm' // body: bytes; reply: the same with the secrets in them masked
 	Status Op = 's' // no body; reply: JSON
 	Lock   Op = 'l' // no body; reply: empty, and the server ends

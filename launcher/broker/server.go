@@ -116,6 +116,13 @@ func (s *Server) answer(conn *os.File, who Asker, op Op, body []byte) error {
 	switch op {
 	case Get:
 		return s.get(conn, who, string(body))
+	case Has:
+		_, result, err := s.look(string(body))
+		if err == nil {
+			return WriteReply(conn, nil)
+		}
+		s.record(who, string(body), result) // a refusal stays one, recorded or not
+		return WriteRefusal(conn, err)
 	case Mask:
 		return s.mask(conn, body)
 	}
@@ -124,8 +131,7 @@ func (s *Server) answer(conn *os.File, who Asker, op Op, body []byte) error {
 
 func (s *Server) get(conn *os.File, who Asker, name string) error {
 	value, result, err := s.look(name)
-	record := audit.Event{Event: "get", PID: who.PID, Program: who.Exe, What: s.shown(name), Result: result}
-	if rerr := s.Record(record); rerr != nil && err == nil {
+	if rerr := s.record(who, name, result); rerr != nil && err == nil {
 		err = &Refusal{Text: "secret " + name + ": " + rerr.Error(), Fix: "nothing is handed out that cannot be recorded"}
 	}
 	if err != nil {
@@ -135,6 +141,10 @@ func (s *Server) get(conn *os.File, who Asker, name string) error {
 		return err
 	}
 	return value.Send(conn)
+}
+
+func (s *Server) record(who Asker, name, result string) error {
+	return s.Record(audit.Event{Event: "get", PID: who.PID, Program: who.Exe, What: s.shown(name), Result: result})
 }
 
 // look gives a value and the word for the record.

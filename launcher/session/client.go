@@ -159,7 +159,7 @@ func Get(name string, action detect.Action, caller detect.Caller) (*secrets.Buff
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(question{name, action, caller.Agent})
+	body, err := json.Marshal(asking(name, action, caller))
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -67,12 +66,16 @@ func (k *keeper) answer(conn *net.UnixConn) (over bool) {
 		broker.WriteRefusal(conn, err)
 		return false
 	}
-	p, err := peerOf(conn)
+	p, err := detect.PeerOf(conn)
 	if err != nil {
 		broker.WriteRefusal(conn, k.refuse(err.Error(), ""))
 		return false
 	}
-	defer p.close()
+	defer p.Close()
+	if p.UID != os.Getuid() {
+		broker.WriteRefusal(conn, k.refuse("of another user", ""))
+		return false
+	}
 	switch {
 	case op == broker.Lock:
 		k.values.Destroy() // before the answer: whoever reads it may rely on it
@@ -114,8 +117,8 @@ func (k *keeper) status(conn *net.UnixConn) {
 }
 
 // caller looks at who asks, from here: by the kernel's word for the connection, and not by the asker's.
-func (k *keeper) caller(p peer) (detect.Caller, error) {
-	c, err := detect.Inspect(detect.System(), p.pid, environ(p.pid))
+func (k *keeper) caller(p *detect.Peer) (detect.Caller, error) {
+	c, err := p.Inspect()
 	switch {
 	case err != nil:
 		return c, k.refuse("the process that asks cannot be seen: "+err.Error(), "")
@@ -124,44 +127,51 @@ func (k *keeper) caller(p peer) (detect.Caller, error) {
 	case c.Inside:
 		return c, k.refuse("out of reach inside a launch", "a launch gets its secrets from its profile")
 	}
-	if err := p.isWard(); err != nil {
+	if err := isWard(p.PID); err != nil {
 		return c, k.refuse(err.Error(), "if ward was replaced meanwhile: ward lock, then ward unlock")
 	}
-	if !p.lives() { // so what was read above was its own
-		return c, errors.New("the process that asked has ended")
-	}
-	return c, nil
+	return c, p.Alive() // so what was read above was its own
 }
 
-// question is the body of a session's Get.
+// question is the body of a session's Get: a name, what for, and whom the client takes its caller for.
 type question struct {
 	Name   string
 	Action detect.Action
-	Agent  string // whom the client takes its caller for; empty: a person
+	Agent  string
+	Inside bool
+	Why    string
+	PID    int
+	Start  uint64
+}
+
+func asking(name string, action detect.Action, c detect.Caller) question {
+	q := question{Name: name, Action: action, Agent: c.Agent, Inside: c.Inside, Why: c.Why}
+	if len(c.Chain) > 0 {
+		q.PID, q.Start = c.Chain[0].PID, c.Chain[0].Start
+	}
+	return q
+}
+
+func (q question) claimed() detect.Caller {
+	return detect.Caller{Agent: q.Agent, Inside: q.Inside, Why: q.Why, Chain: []detect.Process{{PID: q.PID, Start: q.Start}}}
 }
 
 // get gives a value if both parties agree about who asks, and the access table has no objection.
-func (k *keeper) get(p peer, body []byte) (*secrets.Buffer, error) {
+func (k *keeper) get(p *detect.Peer, body []byte) (*secrets.Buffer, error) {
 	var q question
 	if err := json.Unmarshal(body, &q); err != nil {
 		return nil, k.refuse("a request that is not understood", "")
 	}
-	c, err := k.caller(p)
+	seen, err := k.caller(p)
 	if err != nil {
 		return nil, err
 	}
-	if q.Agent == "" && c.Agent != "" {
-		return nil, k.refuse("the asker says that a person asks, and here it looks like "+c.Who()+" ("+c.Why+")", "")
+	c, err := detect.Agree(q.claimed(), seen)
+	if err == nil {
+		err = c.May(q.Action)
 	}
-	if c.Agent == "" {
-		c.Agent = q.Agent // it may know by its environment
-	}
-	if err := c.May(q.Action); err != nil {
-		r := &broker.Refusal{Text: err.Error(), Policy: true}
-		if h, ok := err.(interface{ Hint() string }); ok {
-			r.Fix = h.Hint()
-		}
-		return nil, r
+	if err != nil {
+		return nil, byPolicy(err)
 	}
 	offset := 0
 	for _, v := range k.Values {
@@ -171,6 +181,15 @@ func (k *keeper) get(p peer, body []byte) (*secrets.Buffer, error) {
 		offset += v.Size
 	}
 	return nil, &broker.Refusal{Text: "secret " + q.Name + ": not in this session"}
+}
+
+// byPolicy sends an error of the access table on as what it is.
+func byPolicy(err error) error {
+	r := &broker.Refusal{Text: err.Error(), Policy: true}
+	if h, ok := err.(interface{ Hint() string }); ok {
+		r.Fix = h.Hint()
+	}
+	return r
 }
 
 // cut copies one value out of the others.
@@ -190,7 +209,7 @@ func (k *keeper) cut(offset, size int) (*secrets.Buffer, error) {
 }
 
 // give hands the key of a hand-off over, and says that this was the last time. Who may not have it does not use it up.
-func (k *keeper) give(conn *net.UnixConn, p peer) (over bool) {
+func (k *keeper) give(conn *net.UnixConn, p *detect.Peer) (over bool) {
 	if _, err := k.caller(p); err != nil {
 		broker.WriteRefusal(conn, err)
 		return false
