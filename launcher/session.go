@@ -51,7 +51,7 @@ type session struct {
 	guards []*guard.Guard
 	key    guard.Key
 	prints []guard.Print
-	kept   *kept // nil: the launch has no credentials
+	sealed []sealed
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
@@ -198,7 +198,6 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 	if layer != nil {
 		return layer
 	}
-	s.kept = &kept{r.keeping, r.report.Kept}
 	return s.arm(key, r.prints, &r.report)
 }
 
@@ -244,7 +243,7 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
-		s.found = rep.Found
+		s.found, s.sealed = rep.Found, rep.Sealed
 		for _, n := range rep.Notices {
 			s.say("%s", n)
 		}
