@@ -36,6 +36,8 @@ type request struct {
 	Wants  []want
 	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
+	Stored bool     // and every secret of the default store
+	Ask    bool     // a person may be asked for what opens that store
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
@@ -51,6 +53,7 @@ type report struct {
 	Found   []string
 	Sealed  []sealed
 	Notices []string
+	Unread  string // why stored secrets are not all known to the guard; "" if they are
 	Errors  []said
 }
 
@@ -97,6 +100,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
+		prints = append(prints, req.stored(environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {

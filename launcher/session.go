@@ -52,7 +52,14 @@ type session struct {
 	key    guard.Key
 	prints []guard.Print
 	sealed []sealed
-	pumps  sync.WaitGroup
+	// What the broker masks by beside prints, why that is not all there is stored, and what it met.
+	storedOnce sync.Once
+	others     []guard.Print
+	unread     string
+	metMu      sync.Mutex
+	asked      []guard.Hit
+
+	pumps sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal

@@ -63,6 +63,10 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 // passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
 // asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
+	return s.passphraseFrom(ctx, func() (*secrets.Buffer, error) { return AskSecret(prompt, confirm) })
+}
+
+func (s *Stores) passphraseFrom(ctx context.Context, ask func() (*secrets.Buffer, error)) (*secrets.Buffer, error) {
 	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
 	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
@@ -77,7 +81,7 @@ func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*
 		path.Use(func(p []byte) error { name = string(p); return nil })
 		return (secrets.File{}).Fetch(ctx, name)
 	}
-	b, err = AskSecret(prompt, confirm)
+	b, err = ask()
 	if errors.Is(err, errNoTerminal) {
 		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
 	}

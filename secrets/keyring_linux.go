@@ -50,6 +50,9 @@ func (k *Keyring) unlock(ctx context.Context) error {
 	}
 	defer conn.Close()
 	path, locked, err := collection(short, conn)
+	if err == nil && locked && k.Patience < 0 {
+		return lockedError("nobody is to be asked now")
+	}
 	if err != nil || !locked {
 		return err
 	}
