@@ -239,7 +239,7 @@ func TestKeyringKilled(t *testing.T) {
 		}
 		stored := bufio.NewScanner(out)
 		stored.Scan()
-		time.AfterFunc(rand.N(20*time.Millisecond), func() { cmd.Process.Kill() })
+		time.AfterFunc(rand.N(120*time.Millisecond), func() { cmd.Process.Kill() })
 		for stored.Scan() {
 		}
 		if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
