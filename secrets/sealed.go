@@ -68,6 +68,7 @@ func (k *Keyring) seal(name, text string) (item string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	sweep(dir)
 	random := make([]byte, 16+32)
 	rand.Read(random)
 	s := sealed{hex.EncodeToString(random[:16]), random[16:]}

@@ -153,6 +153,7 @@ func (v *Vault) put(ctx context.Context, name string, value *Buffer) error {
 	if err != nil {
 		return err
 	}
+	sweep(v.Dir)
 	return replaceFile(path, sealed.Bytes())
 }
 
@@ -171,6 +172,7 @@ func (v *Vault) Delete(ctx context.Context, name string) error {
 		}
 	}
 	if err == nil {
+		sweep(v.Dir)
 		err = syncDir(v.Dir)
 	}
 	if err != nil {
