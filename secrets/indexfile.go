@@ -73,11 +73,7 @@ func (x *Index) locked(ctx context.Context, f func() error) error {
 // write replaces the index and keeps the one before. others is what a newer
 // ward put beside the entries.
 func (x *Index) write(others, entries map[string]json.RawMessage) error {
-	err := keepPrevious(x.Path)
-	if err == nil {
-		err = replaceLocked(x.Path, indexText(others, entries))
-	}
-	if err != nil {
+	if err := replaceLocked(x.Path, indexText(others, entries)); err != nil {
 		return x.fail(err)
 	}
 	return nil
@@ -192,7 +188,7 @@ func (x *Index) Recover(ctx context.Context) (done Recovery, err error) {
 			before = []byte(emptyIndex + "\n")
 		}
 		done.Damaged, done.Names = true, len(entries)
-		if err := replaceLocked(x.Path, before); err != nil {
+		if err := replaceFile(x.Path, before); err != nil {
 			return x.fail(err)
 		}
 		return nil

@@ -144,17 +144,16 @@ func (v *Vault) put(ctx context.Context, name string, value *Buffer) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	before, err := os.ReadFile(path)
-	if err == nil {
-		err = replaceFile(path+".prev", before)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
 	sweep(v.Dir)
-	return replaceFile(path, sealed.Bytes())
+	return replaceAfter(path, sealed.Bytes(), func() error {
+		before, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		return replaceFile(path+previousSuffix, before)
+	})
 }
 
 // Delete removes a secret and its previous version; it needs no passphrase.

@@ -128,7 +128,7 @@ func TestVaultKilled(t *testing.T) {
 			os.Remove(file)
 		}
 	}
-	t.Logf("killed while a file was being written: %d times of 60", midway)
+	t.Logf("60 kills left %d unfinished files", midway)
 }
 
 // What a kill left is taken away once nobody can be writing it any more.
