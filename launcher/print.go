@@ -17,7 +17,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	fmt.Fprintf(b, "program    %s\n", p.Path)
 	fmt.Fprintf(b, "directory  %s\n", p.Dir)
 	fmt.Fprintf(b, "network    %s\n", p.networkText())
-	fmt.Fprintf(b, "guard      %s\n", strings.Join(append([]string{p.Guard}, p.Logins...), " + "))
+	fmt.Fprintf(b, "guard      %s\n", strings.Join(p.guardText(), " + "))
 	fmt.Fprintf(b, "terminal   %s\n", p.terminalText())
 	b.WriteString("\ncredentials\n")
 	for _, c := range p.Credentials {
@@ -158,6 +158,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		UnixSockets []string     `json:"unix_sockets"`
 		Guard       string       `json:"guard"`
 		Logins      []string     `json:"guard_files"`
+		Stored      bool         `json:"guard_stored"`
 		Terminal    [3]bool      `json:"terminal"`
 		Credentials []credential `json:"credentials"`
 		Files       []rule       `json:"files"`
@@ -167,7 +168,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	}{
 		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: "open", Guard: p.Guard,
 		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
-		Logins:   append([]string{}, p.Logins...),
+		Logins: append([]string{}, p.Logins...), Stored: p.Stored != storedNone,
 		Terminal: p.Terminal.PTY, Credentials: []credential{}, Files: []rule{}, Masks: []rule{}, Notes: p.Warnings,
 	}
 	if p.Policy.Net.Blocked {
@@ -192,4 +193,16 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		out.Environment = append(out.Environment, variable(v))
 	}
 	return json.Marshal(out)
+}
+
+// guardText is the mode, and what is looked for beside the launch's own credentials.
+func (p *Plan) guardText() []string {
+	text := append([]string{p.Guard}, p.Logins...)
+	switch p.Stored {
+	case storedQuiet:
+		text = append(text, "stored secrets, if their store is open")
+	case storedAsk:
+		text = append(text, "stored secrets")
+	}
+	return text
 }

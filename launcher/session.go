@@ -224,8 +224,14 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
+	opt := guard.Options{Mode: mode}
+	if rep != nil {
+		launch := len(prints) - min(rep.Stored, len(prints))
+		prints, opt.Stored = prints[:launch], prints[launch:]
+		copy(opt.StoredKey[:], rep.StoredKey)
+	}
 	for range 3 {
-		g, found := guard.New(key, prints, guard.Options{Mode: mode})
+		g, found := guard.New(key, prints, opt)
 		if len(s.guards) == 0 && mode != guard.Off {
 			for _, u := range found.Unguarded {
 				s.say("%s %s: it is not masked", u.Name, u.Why)
