@@ -50,7 +50,7 @@ func rooms() map[string]room {
 			never:  http,
 		},
 		"guard":  {others: []string{unix}, never: pure},
-		"detect": {never: pure},
+		"detect": {others: []string{unix}, never: pure},
 		"sandbox": {
 			others: []string{
 				"github.com/creack/pty", "github.com/landlock-lsm/go-landlock/landlock/syscall", unix,
