@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,11 @@ func (x *Index) change(ctx context.Context, f func(map[string]json.RawMessage) e
 		}
 		delete(top, "version")
 		delete(top, "entries")
+		for name := range top {
+			if strings.EqualFold(name, "version") || strings.EqualFold(name, "entries") {
+				return x.fail(&damage{fmt.Errorf("damaged: it has %q, and reading takes that for another part", name)})
+			}
+		}
 		return x.write(top, entries)
 	})
 }

@@ -196,3 +196,36 @@ func TestMetaFields(t *testing.T) {
 		t.Errorf("%s is not among them", name)
 	}
 }
+
+// FuzzIndex: a change to an index that can be read at all changes what it was
+// asked to and nothing else; and what cannot be read stays as it is.
+func FuzzIndex(f *testing.F) {
+	for _, seed := range append(damagedIndexes(), emptyIndex, `{"version":1,"x":[{}],"entries":{"a":{"desc":"d","Desc":"e","y":null},"b":null,"a":{"marks":"AA=="}}}`,
+		`{"version":1,"Entries":{"a":{}},"entries":{"b":{}}}`, `{"version":1,"VERSION":1,"entries":{"\u0061\n":{"expires":"2026-01-01T00:00:00+23:59"}}}`) {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
+		if err := os.WriteFile(x.Path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want, unreadable := x.All()
+		err := x.Update(context.Background(), "new/name", func(m *Meta) error { m.Strict, m.Desc = true, "new"; return nil })
+		if err != nil {
+			if after, _ := os.ReadFile(x.Path); !bytes.Equal(after, data) {
+				t.Errorf("%q became %q", data, after)
+			}
+			return
+		}
+		if unreadable != nil {
+			t.Fatalf("%q cannot be read (%v), and was changed", data, unreadable)
+		}
+		meta := want["new/name"]
+		meta.Strict, meta.Desc = true, "new"
+		want["new/name"] = meta
+		got, err := x.All()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q became %+v, %v; want %+v", data, got, err, want)
+		}
+	})
+}
