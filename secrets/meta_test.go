@@ -120,7 +120,8 @@ func TestMetaRefused(t *testing.T) {
 	value := "sk-" + string(random(40))
 	for want, change := range map[string]func(*Meta){
 		"unknown type":                         func(m *Meta) { m.Type = "tokens" },
-		"peek is longer than 8 characters":     func(m *Meta) { m.Peek = "123456789" },
+		"peek is more than 8 printable":        func(m *Meta) { m.Peek = "123456789" },
+		"peek is more than 8 printable char":   func(m *Meta) { m.Peek = "\x1b[2J" },
 		"rotate is no https URL":               func(m *Meta) { m.Rotate = "http://example.com" },
 		"rotate is no https URL of":            func(m *Meta) { m.Rotate = "https://user:pw@example.com/" },
 		"rotate is no https URL of a":          func(m *Meta) { m.Rotate = "https:///keys" },
