@@ -65,8 +65,10 @@ func TestConfigFile(t *testing.T) {
 	if c, err := LoadConfig(filepath.Join(dir, "none.json")); c != (Config{}) || err != nil {
 		t.Errorf("none: %+v, %v", c, err)
 	}
-	if _, err := LoadConfig(dir); err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a directory: %v", err)
+	for _, path := range []string{dir, os.DevNull} {
+		if _, err := LoadConfig(path); err == nil || err.Error() != path+": not a regular file" {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 	t.Setenv("HOME", "/home/u")
 	for xdg, want := range map[string]string{"/x": "/x/ward/config.json", "": "/home/u/.config/ward/config.json", "rel": "/home/u/.config/ward/config.json"} {

@@ -98,8 +98,11 @@ func (x *Index) Update(ctx context.Context, name string, f func(*Meta) error) er
 			return &Error{Name: name, Where: "index", Err: err}
 		}
 		merged, err := mergeMeta(raw, after)
+		if err != nil { // a time beyond the year 9999
+			return &Error{Name: name, Where: "index", Err: err}
+		}
 		entries[name] = merged
-		return err
+		return nil
 	})
 }
 

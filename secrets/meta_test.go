@@ -128,6 +128,7 @@ func TestMetaRefused(t *testing.T) {
 		"rotate is no https URL of a web":      func(m *Meta) { m.Rotate = "https://example.com/\x1b[2J" },
 		"rotate is no https URL of a web page": func(m *Meta) { m.Rotate = "https://h/" + strings.Repeat("x", 2048) },
 		"bundle: reference: ":                  func(m *Meta) { m.Bundle = "../x" },
+		"year outside of range":                func(m *Meta) { m.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"desc holds a line break":              func(m *Meta) { m.Desc = "a\nb" },
 		"desc is longer than 1024 bytes":       func(m *Meta) { m.Desc = strings.Repeat("x ", 513) },
 		"desc looks like a secret's value":     func(m *Meta) { m.Desc = "it is " + value },

@@ -109,6 +109,7 @@ func TestKeyringLargeValueDamage(t *testing.T) {
 		{"file lost", func() error { return os.Remove(file()) }, "which is missing"},
 		{"file cut", func() error { return shorten(file(), 1) }, "which is damaged or foreign"},
 		{"file empty", func() error { return os.Truncate(file(), 0) }, "which is damaged or foreign"},
+		{"file huge", func() error { return os.Truncate(file(), 1<<40) }, "which is damaged or foreign"},
 		{"one bit off", func() error { return flip(file()) }, "which is damaged or foreign"},
 		{"foreign", func() error { return os.WriteFile(file(), random(200), 0o600) }, "which is damaged or foreign"},
 		{"item copied", func() error { return keyring.Set(keyringService, "b", item()) }, "which is damaged or foreign"},
