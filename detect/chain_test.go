@@ -1,9 +1,12 @@
 package detect
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"testing"
 )
@@ -84,6 +87,25 @@ func TestInspectUnseen(t *testing.T) {
 		got, err := Inspect(c.table, 20, env("OPENCODE=1"))
 		if !errors.Is(err, c.is) || got.Agent != "opencode" || got.Chain != nil {
 			t.Errorf("%q, chain %v, error %v; want opencode and %v", got.Agent, got.Chain, err, c.is)
+		}
+	}
+}
+
+// However a caller is printed, nobody's command line comes along.
+func TestCallerPrintsNoWords(t *testing.T) {
+	word := "s3" + "cret"
+	c := inspect(t, under(Process{Exe: "/usr/bin/mysql", Argv: []string{"mysql", "-p" + word}}), nil)
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "c", c)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c)
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%+v", &c),
+		fmt.Sprintf("%s", c.Chain), string(encoded), log.String()} {
+		if strings.Contains(text, word) || !strings.Contains(text, "/usr/bin/mysql") {
+			t.Errorf("prints %s", text)
 		}
 	}
 }

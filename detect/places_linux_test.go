@@ -60,7 +60,7 @@ func TestNamespace(t *testing.T) {
 		{"the agent within", `unshare -pf --mount-proc AGENT -c 'PROBE; true'; true`, "claude"},
 		{"the agent outside, which is not seen", `AGENT -c "unshare -pf --mount-proc bash -c 'PROBE; true'; true"`, ""},
 		{"the agent outside, which put a process into it", `AGENT -c 'unshare -pf --mount-proc sleep 9 & sleep 0.3
-			in=$(cat /proc/$!/task/$!/children); nsenter -p -m -t $in PROBE; kill $in; wait'`, ""},
+			in=$(cat /proc/$!/task/$!/children); nsenter -p -m -t $in PROBE; kill -9 $in; wait'`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t)
