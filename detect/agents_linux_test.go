@@ -27,6 +27,9 @@ type realAgent struct {
 	marks []string
 }
 
+// nowhere is a port that nobody serves.
+const nowhere = "http://127.0.0.1:9"
+
 // key is no key of anybody: the model takes any.
 const key = "any"
 
@@ -84,6 +87,18 @@ wire_api = "responses"
 			},
 			marks: []string{"GEMINI_CLI"},
 		},
+		{
+			name: "qwen", pkg: "@qwen-code/qwen-code@0.24.4",
+			argv: []string{"qwen", "-p", "say hi", "--approval-mode", "yolo"},
+			home: func(string) map[string]string {
+				return map[string]string{".qwen/settings.json": `{"security": {"auth": {"selectedType": "openai"},
+"folderTrust": {"enabled": false}}, "general": {"disableAutoUpdate": true}, "privacy": {"usageStatisticsEnabled": false}}`}
+			},
+			env: func(base string) []string {
+				return []string{"OPENAI_BASE_URL=" + base + "/v1", "OPENAI_API_KEY=" + key, "OPENAI_MODEL=m"}
+			},
+			marks: []string{"QWEN_CODE"},
+		},
 	}
 }
 
@@ -113,7 +128,9 @@ func (a realAgent) run(t *testing.T, command string) {
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, a.argv[0]), a.argv[1:]...)
 	cmd.Dir = project
 	cmd.Env = append([]string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + t.TempDir(),
-		"SHELL=/bin/bash", "TERM=xterm-256color", "LANG=C.UTF-8"}, a.env(m.URL)...)
+		"SHELL=/bin/bash", "TERM=xterm-256color", "LANG=C.UTF-8",
+		// What they want from elsewhere (news, prices, updates) ends at a closed port.
+		"HTTP_PROXY=" + nowhere, "HTTPS_PROXY=" + nowhere, "NO_PROXY=127.0.0.1"}, a.env(m.URL)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
