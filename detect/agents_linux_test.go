@@ -59,7 +59,7 @@ wire_api = "responses"
 `, base)}
 			},
 			env:   func(string) []string { return []string{"OPENAI_API_KEY=" + key} },
-			marks: []string{"CODEX_THREAD_ID"},
+			marks: []string{"CODEX_THREAD_ID", "CODEX_CI"},
 		},
 		{
 			name: "opencode", pkg: "opencode-ai@1.18.33",
@@ -86,6 +86,15 @@ wire_api = "responses"
 				return []string{"GOOGLE_GEMINI_BASE_URL=" + base, "GEMINI_API_KEY=" + key}
 			},
 			marks: []string{"GEMINI_CLI"},
+		},
+		{
+			name: "copilot", pkg: "@github/copilot@1.0.102",
+			argv: []string{"copilot", "-p", "say hi", "--allow-all", "--no-auto-update"},
+			env: func(base string) []string {
+				return []string{"COPILOT_PROVIDER_BASE_URL=" + base + "/v1", "COPILOT_PROVIDER_API_KEY=" + key, "COPILOT_MODEL=m",
+					"COPILOT_OFFLINE=true"}
+			},
+			marks: []string{"COPILOT_CLI", "COPILOT_AGENT_SESSION_ID"},
 		},
 		{
 			name: "qwen", pkg: "@qwen-code/qwen-code@0.24.4",
@@ -135,8 +144,13 @@ func (a realAgent) run(t *testing.T, command string) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil || t.Failed() {
-		t.Errorf("%s: %v\n%s\n%s", a.name, err, out, strings.Join(m.log, "\n"))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s said\n%s\nand the model was asked\n%s", a.name, out, strings.Join(m.log, "\n"))
+		}
+	})
+	if err != nil {
+		t.Errorf("%s: %v", a.name, err)
 	}
 }
 
