@@ -25,10 +25,30 @@ func (w Bitwarden) Fetch(ctx context.Context, path string) (*Buffer, error) {
 	if !named {
 		field = "password"
 	}
-	object := "item"
-	if field == "totp" {
-		object = "totp"
+	item, err := w.get(ctx, path, "item", id)
+	if err != nil {
+		return nil, err
 	}
+	defer item.Destroy()
+	if field != "totp" {
+		return bwField(path, id, field, item)
+	}
+	// Its key is in the item, but the code is bw's to work out.
+	exact, err := bwField(path, id, "id", item)
+	if err != nil {
+		return nil, err
+	}
+	defer exact.Destroy()
+	var whole string
+	_ = exact.Use(func(text []byte) error { whole = string(text); return nil })
+	code, err := w.get(ctx, path, "totp", whole)
+	if errors.Is(err, ErrNotFound) {
+		return nil, &Error{Name: path, Where: "Bitwarden's item " + id, Err: ErrNotFound, Fix: "the item has no authenticator key"}
+	}
+	return code, err
+}
+
+func (w Bitwarden) get(ctx context.Context, path, object, id string) (*Buffer, error) {
 	a, err := w.run(ctx, job{argv: []string{"bw", "--nointeraction", "get", object, "--", id}, most: 4 * MaxValue})
 	if err != nil {
 		return nil, failed(path, "Bitwarden", "its program bw", "install it (npm install -g @bitwarden/cli) and sign in: bw login", err)
@@ -38,11 +58,7 @@ func (w Bitwarden) Fetch(ctx context.Context, path string) (*Buffer, error) {
 		a.value.Destroy()
 		return nil, bwError(path, id, a, err)
 	}
-	if object == "totp" {
-		return a.value, nil
-	}
-	defer a.value.Destroy()
-	return bwField(path, id, field, a.value)
+	return a.value, nil
 }
 
 // bwError says what bw 2026.9 said; a text that is not known is its exit status.
@@ -52,17 +68,12 @@ func bwError(path, id string, a *answer, ended error) error {
 	switch {
 	case a.says("You are not logged in."):
 		e.Err, e.Fix = &because{"not signed in", ErrLocked}, "bw login, then "+unlock
-	case a.says("Session key is invalid", "Failed to decrypt", "decryption"):
-		e.Err, e.Fix = &because{"the session has expired or is another one's", ErrLocked}, unlock
-	case a.says("Vault is locked.", "mac failed"):
-		e.Err, e.Fix = &because{"the vault is locked, or the session has expired", ErrLocked}, unlock
+	case a.says("Vault is locked.", "Session key is invalid."): // the first for a session of another login too
+		e.Err, e.Fix = &because{"the vault is locked, or BW_SESSION is of a session that has ended", ErrLocked}, unlock
 	case a.says("More than one result was found."):
 		e.Err, e.Fix = errors.New("more than one item matches"), "write the item's id instead: bw list items --search "+quoted(id)
 	case a.says("Not found."):
 		e.Err, e.Fix = ErrNotFound, "bw list items --search "+quoted(id)+" shows what there is; bw sync fetches what is new"
-	case a.says("No TOTP available"):
-		e.Where = "Bitwarden's item " + id
-		e.Err, e.Fix = ErrNotFound, "the item has no authenticator key"
 	case a.says("Premium status is required"):
 		e.Err, e.Fix = errors.New("codes need a premium account"), "read them with an authenticator"
 	default:
@@ -83,6 +94,8 @@ func bwField(path, id, field string, item *Buffer) (value *Buffer, err error) {
 		}
 		var raw text
 		switch field {
+		case "id":
+			raw = textAt(data, "id")
 		case "password", "username":
 			raw = textAt(data, "login", field)
 		case "notes":
