@@ -111,7 +111,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	var resolver *resolving
-	if len(p.Credentials) > 0 {
+	if len(p.Credentials) > 0 || p.guarded() {
 		if resolver = s.opt.Early.takeResolver(); resolver == nil {
 			if resolver, err = beginResolver(); err != nil {
 				return err
@@ -135,6 +135,7 @@ func (s *session) start() (err error) {
 	if err != nil {
 		return err
 	}
+	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
 		return err
@@ -223,8 +224,14 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
+	opt := guard.Options{Mode: mode}
+	if rep != nil {
+		launch := len(prints) - min(rep.Stored, len(prints))
+		prints, opt.Stored = prints[:launch], prints[launch:]
+		copy(opt.StoredKey[:], rep.StoredKey)
+	}
 	for range 3 {
-		g, found := guard.New(key, prints, guard.Options{Mode: mode})
+		g, found := guard.New(key, prints, opt)
 		if len(s.guards) == 0 && mode != guard.Off {
 			for _, u := range found.Unguarded {
 				s.say("%s %s: it is not masked", u.Name, u.Why)
