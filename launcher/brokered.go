@@ -85,7 +85,7 @@ func (s *session) sealedValue(name string) ([]byte, error) {
 // mask applies the launch's guard to a payload. Each payload has a guard of its own, so that the end of one is not taken
 // for the beginning of the next.
 func (s *session) mask(payload []byte) ([]byte, error) {
-	g, _ := guard.New(s.key, s.prints, guard.Options{})
+	g, _ := guard.New(s.key, s.prints, guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey})
 	defer g.Wipe()
 	masked := append([]byte(nil), g.Process(payload)...)
 	return append(masked, g.Flush()...), nil

@@ -51,6 +51,7 @@ type session struct {
 	guards []*guard.Guard
 	key    guard.Key
 	prints []guard.Print
+	stored guard.Options // the marks among them
 	sealed []sealed
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
@@ -232,9 +233,15 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
-	s.key, s.prints = key, prints
+	opt := guard.Options{Mode: mode}
+	if rep != nil {
+		launch := len(prints) - min(rep.Stored, len(prints))
+		prints, opt.Stored = prints[:launch], prints[launch:]
+		copy(opt.StoredKey[:], rep.StoredKey)
+	}
+	s.key, s.prints, s.stored = key, prints, opt
 	for range 3 {
-		g, found := guard.New(key, prints, guard.Options{Mode: mode})
+		g, found := guard.New(key, prints, opt)
 		if len(s.guards) == 0 && mode != guard.Off {
 			for _, u := range found.Unguarded {
 				s.say("%s %s: it is not masked", u.Name, u.Why)
