@@ -60,6 +60,7 @@ func rooms() map[string]room {
 		"launcher/audit": {never: pure},
 		"launcher/broker": {
 			ours:  []string{"secrets", "launcher/audit"},
+			tests: []string{unix},
 			never: http,
 		},
 		"launcher/session": {
