@@ -11,5 +11,6 @@ import (
 func main() {
 	sandbox.Enter()
 	launcher.EnterResolver()
+	launcher.EnterClipboard()
 	os.Exit(run(os.Args[1:]))
 }
