@@ -107,7 +107,7 @@ func (d *dotenvReader) text(data []byte) (string, bool) {
 
 func (d *dotenvReader) read(text string) {
 	d.rest, d.line = text, 1
-	for d.rest != "" {
+	for d.rest != "" && len(d.mistakes) <= maxMistakes {
 		line, _, _ := strings.Cut(d.rest, "\n")
 		if trimmed := strings.TrimLeft(line, " \t"); trimmed == "" || trimmed[0] == '#' {
 			d.skip(len(line) + 1)
@@ -134,10 +134,11 @@ func (d *dotenvReader) assignment(line string) {
 		return
 	}
 	d.skip(len(name) + 1)
-	name = strings.Trim(name, " \t")
+	name = strings.TrimLeft(name, " \t")
 	if after, found := strings.CutPrefix(name, "export"); found && strings.IndexAny(after, " \t") == 0 {
-		name = strings.TrimLeft(after, " \t")
+		name = after
 	}
+	name = strings.Trim(name, " \t")
 	before := len(d.mistakes)
 	if what := badVariable(name); what != "" {
 		d.fail(at, name, "names are letters, digits, _ . and -, and begin with a letter or _", "%s", what)

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
 // readDotenv gives NAME=value@line for each pair.
@@ -60,7 +63,7 @@ func TestDotenvMistakes(t *testing.T) {
 		{"A=$HOME", "line 1: A: a $ outside single quotes stands for something else, and ward does not expand it", "in single quotes"},
 		{"A=${HOME}\nB=x$(id)\nC=\"$X\"\nD=\"a\nb$(id)\n\"", "line 1: A: a $\nline 2: B: a $\nline 3: C: a $\nline 4: D: a $", `\$`},
 		{"A=1\nB=2\nA=3\n", "line 3: A: given twice, first on line 1", "keep the one"},
-		{"A=1\njust text\n=x\n1A=x\nA B=x\nexport X\n", "line 2: no variable\nline 3: a name is missing\nline 4: 1A: not a variable's name\nline 5: A B: not\nline 6: no variable", "NAME=VALUE"},
+		{"A=1\njust text\n=x\n1A=x\nA B=x\nexport X\nexport =x", "line 2: no variable\nline 3: a name is missing\nline 4: 1A: not a variable's name\nline 5: A B: not\nline 6: no variable\nline 7: a name is missing", "NAME=VALUE"},
 		{value + "\nA=\"" + value + "\nB=x\n" + value + "=x", "line 1: no variable is set here\nline 2: A: the quote \" that begins here is never closed\nline 4: [hidden]: looks like a value", ""},
 		{"A=\"x\nB=\"y\"\nC=z", "line 1: A: text follows the closing quote on line 2", "a quote missing"},
 		{"A='x' y\nB=\"x\"#y", "line 1: A: text follows\nline 2: B: text follows", ""},
@@ -107,5 +110,72 @@ func TestDotenvFile(t *testing.T) {
 	f.Close()
 	if _, err := ReadDotenv(f); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a file that cannot be read: %v", err)
+	}
+}
+
+// quoteDotenv writes any text so that ReadDotenv gives it back.
+func quoteDotenv(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(value) + `"`
+}
+
+// FuzzDotenv: what is taken is what the library makes of the whole file, with
+// nothing expanded; any value can be written; and what is refused is refused
+// without a word of it.
+func FuzzDotenv(f *testing.F) {
+	for _, seed := range []string{"A=b\nexport B = 'c d' # e\n", "A=\"x\\n\\\"\\\\\\$\"\nB='multi\nline'\n", "A= # x\nB=$C", "a='\\\\'\nb='c'", "A=\"\\\\\"\nB=\"y\""} {
+		f.Add(seed, "val'ue\"\\$\n")
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		pairs, err := ReadDotenv(strings.NewReader(text))
+		if err == nil {
+			sameAsLibrary(t, text, pairs)
+		}
+		for _, p := range pairs {
+			p.Value.Destroy()
+		}
+		if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+			return
+		}
+		pairs, err = ReadDotenv(strings.NewReader("# x\nexport NAME=" + quoteDotenv(value) + " # y\nLAST=z"))
+		if err != nil || len(pairs) != 2 || string(plain(t, pairs[0].Value)) != value || pairs[1].Line != 3 {
+			t.Errorf("%q: %d pairs, %v", value, len(pairs), err)
+		}
+		for _, p := range pairs {
+			p.Value.Destroy()
+		}
+	})
+}
+
+func sameAsLibrary(t *testing.T, text string, pairs []Pair) {
+	whole := strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
+	lines := strings.Split(whole, "\n")
+	for _, p := range pairs {
+		if p.Value.Len() == 0 { // the library takes a comment behind an empty value for the value
+			name, rest, _ := strings.Cut(lines[p.Line-1], "=")
+			comment := strings.HasPrefix(strings.TrimLeft(rest, " \t"), "#")
+			if comment {
+				lines[p.Line-1] = name + "="
+			}
+		}
+	}
+	whole = strings.Join(lines, "\n")
+	want, err := dotenv.UnmarshalWithLookup(whole, func(name string) (string, bool) {
+		t.Errorf("%q: %s is expanded", text, name)
+		return "", false
+	})
+	if err != nil {
+		t.Fatalf("%q is taken, and the library says %v", text, err)
+	}
+	if len(pairs) != len(want) {
+		t.Errorf("%q: %d pairs, the library has %d", text, len(pairs), len(want))
+	}
+	for _, p := range pairs {
+		got := string(plain(t, p.Value))
+		if got != want[p.Name] {
+			t.Errorf("%q: %s is %q, the library has %q", text, p.Name, got, want[p.Name])
+		}
+		if line := lines[p.Line-1]; !strings.Contains(line, p.Name) {
+			t.Errorf("%q: line %d is %q, not of %s", text, p.Line, line, p.Name)
+		}
 	}
 }
