@@ -62,6 +62,11 @@ func (m *Mode) UnmarshalText(text []byte) error {
 // Options of one guarded stream. The zero value is the default.
 type Options struct {
 	Mode Mode
+
+	// Stored are prints of values that the command was not given, as ReadMarks
+	// gives them, all made under StoredKey: a second table.
+	Stored    []Print
+	StoredKey Key
 }
 
 // Report tells before the start what the guard can do.
@@ -99,7 +104,7 @@ type Guard struct {
 	names  []string
 	counts []int
 	arena  *arena // nil: nothing to look for
-	table  *table
+	tables []*table
 	pad    []uint64
 	kinds  [256]byte
 	state  state
@@ -113,29 +118,29 @@ type Guard struct {
 func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 	g := &Guard{mode: opt.Mode}
 	var report Report
-	for _, p := range prints {
-		switch p.cover {
-		case byWindows:
-		case asWhole:
-			report.Whole = append(report.Whole, p.Name)
-		default:
-			report.Unguarded = append(report.Unguarded, Unguarded{p.Name, p.cover.String()})
-		}
+	for _, p := range slices.Concat(prints, opt.Stored) {
+		report.add(p)
 		g.names = append(g.names, p.Name)
 	}
 	size, windows := sizeOf(prints)
-	if windows == 0 || opt.Mode == Off {
+	stored, marks := sizeOf(opt.Stored)
+	if windows+marks == 0 || opt.Mode == Off {
 		return g, report
 	}
-	g.arena = newArena(size.bytes() + 2*padWords*8 + 2*laneSize + holdSize)
+	g.arena = newArena(size.bytes() + stored.bytes() + 2*padWords*8 + 2*laneSize + holdSize)
 	report.Unlocked = g.arena.err
-	g.table = newTable(g.arena, key, prints, size)
-	g.counts = make([]int, len(prints))
+	if windows > 0 {
+		g.tables = append(g.tables, newTable(g.arena, key, prints, size, 0))
+	}
+	if marks > 0 {
+		g.tables = append(g.tables, newTable(g.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
+	}
+	g.counts = make([]int, len(g.names))
 	g.kinds = kinds()
 	g.hold = carve[byte](g.arena, holdSize)
 	g.pad = carve[uint64](g.arena, 2*padWords)
 	for i := range g.pad {
-		g.pad[i] = g.table.hash.tag([]byte{'p', 'a', 'd', byte(i)})
+		g.pad[i] = g.tables[0].hash.tag([]byte{'p', 'a', 'd', byte(i)})
 	}
 	for i := range g.lanes {
 		l := &g.lanes[i]
@@ -144,6 +149,16 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 		l.cover(g.pad[i*padWords:])
 	}
 	return g, report
+}
+
+func (r *Report) add(p Print) {
+	switch p.cover {
+	case byWindows, byMarks:
+	case asWhole:
+		r.Whole = append(r.Whole, p.Name)
+	default:
+		r.Unguarded = append(r.Unguarded, Unguarded{p.Name, p.cover.String()})
+	}
 }
 
 // Process takes the next bytes of the stream and gives those that may be
@@ -160,7 +175,7 @@ func (g *Guard) Process(buf []byte) []byte {
 		end := min(from+blockSize, len(buf))
 		g.parse(buf, from, end)
 		for i := range g.lanes {
-			if l := &g.lanes[i]; l.seen < l.n || len(g.table.wholes) > 0 {
+			if l := &g.lanes[i]; l.seen < l.n || g.wholes() {
 				g.match(l, buf, false)
 			}
 			g.lanes[i].slide()
@@ -277,7 +292,7 @@ func (g *Guard) Wipe() {
 	}
 	clear(g.out[:cap(g.out)])
 	g.arena.free()
-	g.table, g.pad, g.hold, g.held = nil, nil, nil, 0
+	g.tables, g.pad, g.hold, g.held = nil, nil, nil, 0
 	for i := range g.lanes {
 		g.lanes[i].text = nil
 	}

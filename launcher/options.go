@@ -54,12 +54,12 @@ type Host struct {
 	TTY     [3]bool // whether stdin, stdout and stderr are terminals
 	// Foreground: ward is in the foreground of its terminal.
 	Foreground bool
+	// Self is ward's own program, which asks the launch's broker from inside; "" if it cannot be found.
+	Self string
 	// Nested: ward runs inside a launch of ward.
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
 	Own []string
-	// Masks gives the paths that stay closed under wider grants, unexpanded; nil is [profiles.Credentials].
-	Masks func() ([]profiles.PathRule, error)
 }
 
 // ThisHost looks at the machine.
@@ -78,6 +78,7 @@ func ThisHost() (Host, error) {
 	}
 	h.Foreground = foreground()
 	h.Nested = Nested()
+	h.Self, _ = os.Executable()
 	h.Own = ownDirs(home, h.env)
 	return h, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -25,14 +26,16 @@ const (
 	fdRequest = 3 // the request; it stays open as long as the supervisor lives
 	fdValues  = 4 // to stage two: NAME=VALUE, each ended by a NUL, all by an empty one
 	fdReport  = 5 // to the supervisor: a report, then fingerprints
-	fdEnviron = 6 // /proc/self/environ of the supervisor, as it was before it was overwritten
+	fdKept    = 6 // to be handed out again: values, see kept
+	fdEnviron = 7 // /proc/self/environ of the supervisor, as it was before it was overwritten
 )
 
 // request is what the resolver is asked for.
 type request struct {
-	Key   []byte
-	Wants []want
-	Apart []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
+	Key    []byte
+	Wants  []want
+	Logins []string // files that the guard looks for: no value goes anywhere
+	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
 type want struct {
@@ -45,6 +48,7 @@ type want struct {
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
 	Found   []string
+	Kept    []keptValue
 	Notices []string
 	Errors  []said
 }
@@ -59,13 +63,13 @@ func EnterResolver() {
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
 	if err := resolve(os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
-		os.NewFile(fdReport, "report"), os.NewFile(fdEnviron, "environ")); err != nil {
+		os.NewFile(fdReport, "report"), os.NewFile(fdKept, "kept"), os.NewFile(fdEnviron, "environ")); err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
+func resolve(in io.Reader, values, out io.Writer, kept *os.File, environ io.ReaderAt) error {
 	var req request
 	decoder := json.NewDecoder(in)
 	if err := decoder.Decode(&req); err != nil {
@@ -80,13 +84,18 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 		return err
 	}
 	var rep report
-	found, err := req.fetch(context.Background(), environ, &rep)
+	unlocked, err := req.fromSessions()
+	var found map[secrets.Ref]*secrets.Buffer
+	if err == nil {
+		found, err = req.fetch(context.Background(), environ, unlocked, &rep)
+	}
 	rep.say(err)
 	var prints []byte
 	if err == nil {
-		if prints, err = req.hand(found, values, &rep); err != nil {
+		if prints, err = req.hand(found, values, kept, &rep); err != nil {
 			rep.say(err)
 		}
+		prints = append(prints, req.logins(&rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -136,7 +145,7 @@ func (r *report) say(err error) {
 	r.Errors = append(r.Errors, s)
 }
 
-func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
+func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
 	stores, err := OpenStores(environ)
 	if err != nil {
 		return nil, err
@@ -153,6 +162,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 		ref, err := secrets.ParseRef(w.Ref)
 		if err != nil {
 			return nil, err
+		}
+		if unlocked[ref] != nil {
+			continue
 		}
 		if w.Optional {
 			optional = append(optional, ref)
@@ -173,12 +185,13 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 			return nil, err
 		}
 	}
+	maps.Copy(found, unlocked)
 	return found, nil
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
 // fit into an environment.
-func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
+func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, kept *os.File, rep *report) (prints []byte, err error) {
 	var key guard.Key
 	copy(key[:], req.Key)
 	var ready []want
@@ -219,5 +232,31 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		}
 	}
 	_, err = values.Write([]byte{0})
+	for _, w := range ready {
+		ref, _ := secrets.ParseRef(w.Ref)
+		// What does not fit is not kept: the command has it in its environment all the same.
+		found[ref].Use(func(v []byte) error { return keep(kept, w.Var, v, &rep.Kept) })
+	}
 	return prints, err
+}
+
+// logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:
+// the command, which runs as the same user, cannot read it either.
+func (req request) logins(rep *report) (prints []byte) {
+	var key guard.Key
+	copy(key[:], req.Key)
+	for _, path := range req.Logins {
+		value, err := (secrets.File{}).Fetch(context.Background(), path)
+		if err == nil {
+			err = value.Use(func(v []byte) error {
+				prints, err = guard.Fingerprint(key, path, v).AppendBinary(prints)
+				return err
+			})
+			value.Destroy()
+		}
+		if err != nil {
+			rep.Notices = append(rep.Notices, "guard: "+err.Error()+": what is in it is not masked")
+		}
+	}
+	return prints
 }

@@ -17,6 +17,7 @@ import (
 
 	"ward/guard"
 	"ward/launcher/audit"
+	"ward/launcher/broker"
 	"ward/sandbox"
 )
 
@@ -48,6 +49,9 @@ type session struct {
 	files  *scratch
 	log    *audit.Log
 	guards []*guard.Guard
+	key    guard.Key
+	prints []guard.Print
+	kept   *kept // nil: the launch has no credentials
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
@@ -58,6 +62,9 @@ type session struct {
 	ending  *time.Timer
 	killed  atomic.Bool // ward ended what was inside: that stage two is gone then is no failure
 	code    int
+
+	brokerOnce sync.Once
+	served     *broker.Server
 
 	signals   chan os.Signal
 	resumed   chan os.Signal // SIGCONT
@@ -111,7 +118,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	var resolver *resolving
-	if len(p.Credentials) > 0 {
+	if len(p.Credentials) > 0 || p.guarded() {
 		if resolver = s.opt.Early.takeResolver(); resolver == nil {
 			if resolver, err = beginResolver(); err != nil {
 				return err
@@ -135,6 +142,7 @@ func (s *session) start() (err error) {
 	if err != nil {
 		return err
 	}
+	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
 		return err
@@ -190,6 +198,7 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 	if layer != nil {
 		return layer
 	}
+	s.kept = &kept{r.keeping, r.report.Kept}
 	return s.arm(key, r.prints, &r.report)
 }
 
@@ -204,6 +213,7 @@ func (s *session) fill() error {
 		s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
 	}
 	s.cmd.Env = append(s.cmd.Env, "WARD_SESSION="+s.id)
+	s.listenBroker()
 	return s.stdio()
 }
 
@@ -223,6 +233,7 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
+	s.key, s.prints = key, prints
 	for range 3 {
 		g, found := guard.New(key, prints, guard.Options{Mode: mode})
 		if len(s.guards) == 0 && mode != guard.Off {
@@ -343,6 +354,7 @@ func (s *session) close() {
 	s.console.close()
 	s.console.leave()
 	s.cmd.Close()
+	s.closeBroker()
 	for _, g := range s.guards {
 		if !s.abandoned {
 			g.Wipe()

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"ward/launcher"
+	"ward/launcher/session"
 	"ward/sandbox"
 )
 
@@ -12,5 +13,6 @@ func main() {
 	sandbox.Enter()
 	launcher.EnterResolver()
 	launcher.EnterClipboard()
+	session.Enter()
 	os.Exit(run(os.Args[1:]))
 }

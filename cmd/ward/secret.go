@@ -125,6 +125,9 @@ func (getCmd) Help() string { return "ward get github_token --raw | wc -c" }
 
 // Run is `ward get`. Without --raw it says whether the secret is there and can be read, without showing it.
 func (c *getCmd) Run(stdout io.Writer) error {
+	if brokerAddr() != "" {
+		return getInside(stdout, c.Key, c.Raw)
+	}
 	s, err := stores()
 	if err != nil {
 		return err

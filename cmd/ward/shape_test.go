@@ -31,6 +31,7 @@ func exits() map[string]string {
 		"main.main":                "the one place for everything else",
 		"sandbox.Enter":            "this process is stage two and must not become ward's command line",
 		"sandbox.stageTwo.reap":    "the supervisor is gone: there is nobody to return to",
+		"session.Enter":            "this process keeps secrets in the background and must not become ward's command line",
 		"launcher.EnterResolver":   "this process is the resolver and must not become ward's command line",
 		"launcher.EnterClipboard":  "this process only empties the clipboard and must not become ward's command line",
 		"launcher.session.crashed": "a panic in a goroutine, after the terminal was given back",
@@ -188,6 +189,9 @@ func calls(n ast.Node, pkg string, names ...string) []*ast.CallExpr {
 
 func TestShapeFiles(t *testing.T) {
 	for _, s := range sources(t) {
+		if ast.IsGenerated(s.tree) {
+			continue // read in what it was made of
+		}
 		if lines := bytes.Count(s.text, []byte("\n")); lines > maxFileLines {
 			t.Errorf("%s: %d lines, want at most %d: it holds more than one thing", s.path, lines, maxFileLines)
 		}
@@ -203,7 +207,7 @@ func TestShapeFiles(t *testing.T) {
 func TestShapeFunctions(t *testing.T) {
 	for _, s := range sources(t) {
 		s.functions(func(name string, fn *ast.FuncDecl) {
-			if n := s.longest(fn); n > maxFunctionLines {
+			if n := s.longest(fn); n > maxFunctionLines && !ast.IsGenerated(s.tree) {
 				t.Errorf("%s: %s has %d lines, want at most %d", s.at(fn), name, n, maxFunctionLines)
 			}
 			if fn.Name.Name == "init" && fn.Recv == nil {
