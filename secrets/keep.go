@@ -265,6 +265,9 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 		return err
 	}
 	defer old.Destroy()
+	if old.equal(value) {
+		return k.fail(name, errors.New("the new value is the one that is stored"))
+	}
 	if err := k.put(ctx, name+staged, old, true, nil); err != nil {
 		return err
 	}
@@ -281,21 +284,22 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 	return k.delete(ctx, name+staged)
 }
 
-// Verify reads a value back and compares.
-func (k Keep) Verify(ctx context.Context, name string, value *Buffer) error {
-	return k.verify(ctx, name, value)
+// Same says whether the value under name is this one.
+func (k Keep) Same(ctx context.Context, name string, value *Buffer) (bool, error) {
+	stored, err := k.Store.Fetch(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	defer stored.Destroy()
+	return stored.equal(value), nil
 }
 
 func (k Keep) verify(ctx context.Context, name string, value *Buffer) error {
-	back, err := k.Store.Fetch(ctx, name)
-	if err != nil {
-		return err
+	same, err := k.Same(ctx, name, value)
+	if err == nil && !same {
+		err = k.fail(name, errors.New("what was read back is not what was stored"))
 	}
-	defer back.Destroy()
-	if !back.equal(value) {
-		return k.fail(name, errors.New("what was read back is not what was stored"))
-	}
-	return nil
+	return err
 }
 
 func (b *Buffer) equal(other *Buffer) (same bool) {
