@@ -143,3 +143,6 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.
+func (h Host) State() string { return h.Own[2] }

@@ -192,7 +192,8 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 		}
 	}
 	maps.Copy(found, unlocked)
-	return found, nil
+	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)
+	return found, err
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
