@@ -76,6 +76,7 @@ func (s *screen) print(text []byte, at int32) {
 		s.wrap()
 		n := min(len(text), s.cols-s.x)
 		if s.still && n < len(text) { // all that follow go into the last cell
+			s.paint(text[:n], at)
 			text, at, n = text[len(text)-1:], at+int32(len(text)-1), 1
 			s.x = s.cols - 1
 		}
@@ -138,7 +139,9 @@ func graphic(c byte) byte {
 	switch {
 	case c >= 'j' && c <= 'n' || c >= 't' && c <= 'x':
 		return cellBorder
-	case c >= 0x5f && c < 0x7f:
+	case c == '_':
+		return cellBlank
+	case c > '_' && c < 0x7f:
 		return cellOther
 	}
 	return c

@@ -46,7 +46,7 @@ func rooms() map[string]room {
 			others: []string{"github.com/tailscale/hujson"},
 			never:  http,
 		},
-		"guard":  {others: []string{unix}, never: pure},
+		"guard":  {others: []string{unix}, tests: []string{"github.com/hinshun/vt10x", "github.com/creack/pty"}, never: pure},
 		"detect": {never: pure},
 		"sandbox": {
 			others: []string{
