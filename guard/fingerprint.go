@@ -42,9 +42,11 @@ type cover uint8
 const (
 	byWindows cover = iota // any piece of it that is long enough is known
 	asWhole                // only all of it is known, standing by itself
+	byMarks                // pieces of it are known that a mark is in
 	tooShort
 	tooLong
 	tooCommon
+	unmarked
 	covers // their number
 )
 
@@ -54,6 +56,10 @@ func (c cover) String() string {
 		return "in pieces"
 	case asWhole:
 		return "only whole"
+	case byMarks:
+		return "in long pieces"
+	case unmarked:
+		return "has too few letters and digits for marks: it is masked only where it is handed over"
 	case tooShort:
 		return "has fewer than 8 letters and digits"
 	case tooLong:
@@ -256,17 +262,21 @@ func (s *squeezed) eligible(i, w int, b bar) bool {
 	if s.surprise[last]-s.surprise[i] < b.surprise*(s.steps[last]-s.steps[i]) {
 		return false
 	}
-	kinds := kindsOf(s.text[i : i+w])
-	alphabet := 0
+	each := math.Log2(float64(alphabet(kindsOf(s.text[i : i+w]))))
+	return float64(w)*each >= b.bits && variety(s.text[i:i+w]) >= needKinds
+}
+
+// alphabet is the size of the smallest one that has all these kinds.
+func alphabet(kinds uint8) (n int) {
+	if one := kinds & (kindUpper | kindLower); kinds&kindBeyondF == 0 && (one == kindUpper || one == kindLower) {
+		return 16
+	}
 	for kind, size := range [...]int{10, 26, 26} {
 		if kinds>>kind&1 != 0 {
-			alphabet += size
+			n += size
 		}
 	}
-	if one := kinds & (kindUpper | kindLower); kinds&kindBeyondF == 0 && (one == kindUpper || one == kindLower) {
-		alphabet = 16
-	}
-	return float64(w)*math.Log2(float64(alphabet)) >= b.bits && variety(s.text[i:i+w]) >= needKinds
+	return n
 }
 
 // Kinds of characters in a squeezed text, as a set.

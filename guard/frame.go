@@ -128,12 +128,16 @@ func (d *decoder) print() Print {
 		p.windows = make([]window, n)
 	}
 	for i := range p.windows {
-		b := d.take(windowSize)
-		w := window{b[0] &^ flagWhole, b[0]&flagWhole != 0, b[1], binary.LittleEndian.Uint32(b[2:]), binary.LittleEndian.Uint64(b[6:])}
-		d.bad = d.bad || w.width < minWidth || w.width > maxWidth || w.tag == 0 || w.kinds > allKinds
-		p.windows[i] = w
+		p.windows[i] = d.window()
 	}
 	return p
+}
+
+func (d *decoder) window() window {
+	b := d.take(windowSize)
+	w := window{b[0] &^ flagWhole, b[0]&flagWhole != 0, b[1], binary.LittleEndian.Uint32(b[2:]), binary.LittleEndian.Uint64(b[6:])}
+	d.bad = d.bad || w.width < minWidth || w.width > maxWidth || w.tag == 0 || w.kinds > allKinds
+	return w
 }
 
 // checkName refuses what could steer the terminal that the name is shown on.

@@ -65,6 +65,11 @@ type Options struct {
 	// Cols and Rows are the size of the terminal that the stream goes to. 0: it goes to none, and there is no screen on
 	// which text could be put together from pieces.
 	Cols, Rows int
+
+	// Stored are prints of values that the command was not given, as ReadMarks
+	// gives them, all made under StoredKey: a second table.
+	Stored    []Print
+	StoredKey Key
 }
 
 // Report tells before the start what the guard can do.
@@ -104,7 +109,7 @@ type Guard struct {
 	counts  []int
 	counted []int  // counts before this call of Process
 	arena   *arena // nil: nothing to look for
-	table   *table
+	tables  []*table
 	pad     []uint64
 	kinds   [2][256]byte // the second while letters are shown as lines
 	state   state
@@ -127,38 +132,44 @@ type Guard struct {
 func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 	g := &Guard{mode: opt.Mode}
 	var report Report
-	for _, p := range prints {
-		switch p.cover {
-		case byWindows:
-		case asWhole:
-			report.Whole = append(report.Whole, p.Name)
-		default:
-			report.Unguarded = append(report.Unguarded, Unguarded{p.Name, p.cover.String()})
-		}
+	for _, p := range slices.Concat(prints, opt.Stored) {
+		report.add(p)
 		g.names = append(g.names, p.Name)
 	}
 	size, windows := sizeOf(prints)
-	if windows == 0 || opt.Mode == Off {
+	stored, marks := sizeOf(opt.Stored)
+	if windows+marks == 0 || opt.Mode == Off {
 		return g, report
 	}
 	terminal := opt.Cols > 0 && opt.Rows > 0
-	memory := size.bytes() + len(g.lanes)*(padWords*8+laneSize) + holdSize
+	memory := size.bytes() + stored.bytes() + len(g.lanes)*(padWords*8+laneSize) + holdSize
 	if terminal {
 		memory += 2 * pastSize
 	}
 	g.arena = newArena(memory)
 	report.Unlocked = g.arena.err
-	g.table = newTable(g.arena, key, prints, size)
-	g.counts, g.counted = make([]int, len(prints)), make([]int, len(prints))
-	g.kinds = [2][256]byte{kinds(false), kinds(true)}
+	if windows > 0 {
+		g.tables = append(g.tables, newTable(g.arena, key, prints, size, 0))
+	}
+	if marks > 0 {
+		g.tables = append(g.tables, newTable(g.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
+	}
 	if terminal {
 		g.size = [2]int{opt.Cols, opt.Rows}
 		g.past = newPast(g.arena, g.hasher())
 	}
+	g.allot()
+	return g, report
+}
+
+// allot gives the guard what it reads with.
+func (g *Guard) allot() {
+	g.counts, g.counted = make([]int, len(g.names)), make([]int, len(g.names))
+	g.kinds = [2][256]byte{kinds(false), kinds(true)}
 	g.hold = carve[byte](g.arena, holdSize)
 	g.pad = carve[uint64](g.arena, len(g.lanes)*padWords)
 	for i := range g.pad {
-		g.pad[i] = g.table.hash.tag([]byte{'p', 'a', 'd', byte(i)})
+		g.pad[i] = g.hasher().tag([]byte{'p', 'a', 'd', byte(i)})
 	}
 	for i := range g.lanes {
 		l := &g.lanes[i]
@@ -170,11 +181,20 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 		}
 		l.decoded = i == copied
 	}
-	return g, report
+}
+
+func (r *Report) add(p Print) {
+	switch p.cover {
+	case byWindows, byMarks:
+	case asWhole:
+		r.Whole = append(r.Whole, p.Name)
+	default:
+		r.Unguarded = append(r.Unguarded, Unguarded{p.Name, p.cover.String()})
+	}
 }
 
 // hasher gives what random bytes are made with that need not be the same twice.
-func (g *Guard) hasher() *hasher { return g.table.hash }
+func (g *Guard) hasher() *hasher { return g.tables[0].hash }
 
 // Process takes the next bytes of the stream and gives those that may be
 // written now. It masks in buf itself; the result is a part of buf or of the
@@ -194,7 +214,7 @@ func (g *Guard) Process(buf []byte) []byte {
 		end := min(from+blockSize, len(buf))
 		g.parse(buf, from, end)
 		for i := range g.lanes {
-			if l := &g.lanes[i]; l.seen < l.n || len(g.table.wholes) > 0 {
+			if l := &g.lanes[i]; l.seen < l.n || g.wholes() {
 				g.match(l, buf, false)
 			}
 			g.lanes[i].slide()
@@ -330,7 +350,7 @@ func (g *Guard) Wipe() {
 	}
 	g.arena.free()
 	g.screen, g.past = nil, past{}
-	g.table, g.pad, g.hold, g.held = nil, nil, nil, 0
+	g.tables, g.pad, g.hold, g.held = nil, nil, nil, 0
 	for i := range g.lanes {
 		g.lanes[i].text = nil
 	}

@@ -3,6 +3,7 @@ package guard
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // table finds windows by their end. Three steps, each met more seldom:
@@ -70,7 +71,7 @@ func sizeOf(prints []Print) (size tableSize, windows int) {
 
 func (s tableSize) bytes() int { return 1<<s.filterBits/8 + s.places*(8+4) + s.heads*8 + 64 }
 
-func newTable(a *arena, key Key, prints []Print, size tableSize) *table {
+func newTable(a *arena, key Key, prints []Print, size tableSize, first int) *table {
 	t := &table{hash: &carve[hasher](a, 1)[0], shift: 32 - size.filterBits}
 	*t.hash = newHasher(key)
 	t.filter = carve[uint64](a, 1<<size.filterBits/64)
@@ -80,6 +81,7 @@ func newTable(a *arena, key Key, prints []Print, size tableSize) *table {
 	var bound [maxWidth + 1]bool
 	var free [maxWidth + 1]uint8
 	for id, p := range prints {
+		id += first
 		for _, w := range p.windows {
 			bit := w.filter >> t.shift
 			t.filter[bit/64] |= 1 << (bit % 64)
@@ -150,18 +152,25 @@ func (t *table) find(text []byte) (owner uint32, ok bool) {
 // match looks at the windows of l that end at characters not looked at before,
 // and masks those that are known. closed says that the last token ends here.
 func (g *Guard) match(l *lane, buf []byte, closed bool) {
-	for _, w := range g.table.widths {
-		g.scan(l, buf, w)
-	}
-	if len(g.table.wholes) > 0 {
-		g.scanWholes(l, buf, closed)
+	for _, t := range g.tables {
+		for _, w := range t.widths {
+			g.scan(l, buf, t, w)
+		}
+		if len(t.wholes) > 0 {
+			g.scanWholes(l, buf, t, closed)
+		}
 	}
 	l.seen = l.n
 }
 
+// wholes reports whether some value is matched whole.
+func (g *Guard) wholes() bool {
+	return slices.ContainsFunc(g.tables, func(t *table) bool { return len(t.wholes) > 0 })
+}
+
 // scan looks at all windows of one width, four at a time: the innermost loop.
-func (g *Guard) scan(l *lane, buf []byte, w width) {
-	t, n := g.table, w.n
+func (g *Guard) scan(l *lane, buf []byte, t *table, w width) {
+	n := w.n
 	if l.n < n {
 		return
 	}
@@ -179,7 +188,7 @@ func (g *Guard) scan(l *lane, buf []byte, w width) {
 		b2 := fold(le64(first[2:])^f0, le64(last[2:])^f1) >> shift
 		b3 := fold(le64(first[3:])^f0, le64(last[3:])^f1) >> shift
 		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
-			start = g.confirm(l, buf, start, n) - 4
+			start = g.confirm(l, buf, t, start, n) - 4
 		}
 	}
 }
@@ -188,10 +197,10 @@ func (g *Guard) scan(l *lane, buf []byte, w width) {
 // on. Where the window right after a known one is known too, those between
 // them lie inside the two and are passed over: a value printed over and over
 // costs one tag in eight characters.
-func (g *Guard) confirm(l *lane, buf []byte, s, n int) int {
+func (g *Guard) confirm(l *lane, buf []byte, t *table, s, n int) int {
 	for stop := s + 4; s < stop; s++ {
-		if g.known(l, buf, s, n) {
-			for g.known(l, buf, s+n, n) {
+		if g.known(l, buf, t, s, n) {
+			for g.known(l, buf, t, s+n, n) {
 				s += n
 			}
 		}
@@ -200,11 +209,11 @@ func (g *Guard) confirm(l *lane, buf []byte, s, n int) int {
 }
 
 // known looks up the window of n characters at s, and masks it if it is known.
-func (g *Guard) known(l *lane, buf []byte, s, n int) bool {
+func (g *Guard) known(l *lane, buf []byte, t *table, s, n int) bool {
 	if s+n > l.n {
 		return false
 	}
-	owner, ok := g.table.find(l.text[s : s+n])
+	owner, ok := t.find(l.text[s : s+n])
 	if !ok || owner&flagBound != 0 {
 		return false
 	}
@@ -217,8 +226,7 @@ func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 // scanWholes looks at the ends of tokens for values that are matched whole.
 // An end at the last character seen is looked at again: only now is it known
 // to be one.
-func (g *Guard) scanWholes(l *lane, buf []byte, closed bool) {
-	t := g.table
+func (g *Guard) scanWholes(l *lane, buf []byte, t *table, closed bool) {
 	for end := max(l.seen, minWidth); end <= l.n; end++ {
 		if end < l.n && l.before(end) == 0 || end == l.n && l.trail == 0 && !closed {
 			continue
@@ -268,19 +276,16 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 // holdFrom tells from where on buf should wait for what comes next: its last
 // characters may be the head of a value, or symbols inside one.
 func (g *Guard) holdFrom(buf []byte) int {
-	l, t := &g.lanes[shown], g.table
+	l := &g.lanes[shown]
 	if g.state == str {
 		l = &g.lanes[said]
 	}
-	for width := min(l.n, t.reach); width >= headLen; width-- {
-		start := l.n - width
-		apart := l.before(start) != 0
-		if !apart && !t.inner {
-			continue
-		}
-		if live := max(start, l.live); live < l.n && t.isHead(l.text[start:start+headLen], width, apart, l.trail == 0) {
-			return int(l.pos[live])
-		}
+	start := l.n
+	for _, t := range g.tables {
+		start = min(start, t.headFrom(l))
+	}
+	if start < l.n {
+		return int(l.pos[max(start, l.live)])
 	}
 	from := len(buf) - int(l.trail)
 	if l.n == 0 || l.hit[l.n-1] == 0 || l.trail >= gapCells || from < 0 {
@@ -292,6 +297,22 @@ func (g *Guard) holdFrom(buf []byte) int {
 		}
 	}
 	return from
+}
+
+// headFrom gives the first of the last characters of l that may be the
+// beginning of a value, or l.n.
+func (t *table) headFrom(l *lane) int {
+	for width := min(l.n, t.reach); width >= headLen; width-- {
+		start := l.n - width
+		apart := l.before(start) != 0
+		if !apart && !t.inner {
+			continue
+		}
+		if max(start, l.live) < l.n && t.isHead(l.text[start:start+headLen], width, apart, l.trail == 0) {
+			return start
+		}
+	}
+	return l.n
 }
 
 // isHead reports whether the last width characters, which begin with first,

@@ -11,8 +11,8 @@ import (
 
 // oracle is a terminal by somebody else, beside ours.
 type oracle struct {
-	vt vt10x.Terminal
-	s  *screen
+	vt    vt10x.Terminal
+	s     *screen
 	fixed bool // the size does not change: if it does, vt10x has lost its tab stops
 }
 

@@ -58,8 +58,6 @@ type Host struct {
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
 	Own []string
-	// Masks gives the paths that stay closed under wider grants, unexpanded; nil is [profiles.Credentials].
-	Masks func() ([]profiles.PathRule, error)
 }
 
 // ThisHost looks at the machine.

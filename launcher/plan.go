@@ -26,6 +26,7 @@ type Plan struct {
 	Credentials []Credential
 	Guard       string   // redact, block, warn, off
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
+	Logins      []string // files whose content it looks for as well
 	Terminal    Terminal
 	Warnings    []string
 
@@ -236,6 +237,16 @@ func (p *Plan) guard(merged *profiles.Profile, o Options) {
 	for _, e := range merged.Guard.Exempt {
 		p.Exempt = append(p.Exempt, e.Name)
 	}
+	for _, f := range merged.Guard.Files {
+		if path, err := p.links.resolve(f.Path); err == nil {
+			p.Logins = append(p.Logins, path)
+		}
+	}
+}
+
+// guarded says whether there is anything for the guard to look for.
+func (p *Plan) guarded() bool {
+	return p.Guard != "off" && len(p.Credentials)+len(p.Logins) > 0
 }
 
 // exempt says whether the guard passes a credential over.

@@ -97,7 +97,7 @@ func (s *session) likeOuter(outer int) error {
 // piped says whether a stream goes through ward. It does where there is something to look for, and where the
 // descriptor is a terminal that the plan keeps from the command.
 func (s *session) piped(f *os.File) bool {
-	return isTerminal(int(f.Fd())) || len(s.plan.Credentials) > 0 && s.plan.Guard != "off"
+	return isTerminal(int(f.Fd())) || s.plan.guarded()
 }
 
 // ownStdin is what the command reads where no terminal of its own stands there. A file or a pipe is handed over as it

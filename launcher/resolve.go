@@ -77,6 +77,9 @@ func (r *resolving) ask(p *Plan, key guard.Key) error {
 	for _, c := range p.Credentials {
 		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
 	}
+	if p.guarded() {
+		req.Logins = p.Logins
+	}
 	data, err := json.Marshal(req)
 	if err != nil {
 		return err

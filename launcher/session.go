@@ -111,7 +111,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	var resolver *resolving
-	if len(p.Credentials) > 0 {
+	if len(p.Credentials) > 0 || p.guarded() {
 		if resolver = s.opt.Early.takeResolver(); resolver == nil {
 			if resolver, err = beginResolver(); err != nil {
 				return err
@@ -135,6 +135,7 @@ func (s *session) start() (err error) {
 	if err != nil {
 		return err
 	}
+	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
 		return err

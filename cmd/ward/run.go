@@ -95,7 +95,7 @@ func (c *shellCmd) Run(stdout io.Writer, e *launcher.Early) error {
 }
 
 func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) error {
-	plan, err := f.plan(argv, e)
+	plan, err := f.plan(argv)
 	if err != nil {
 		return &exit{commandCode(err), err}
 	}
@@ -112,12 +112,11 @@ func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) er
 	return &exit{code, err}
 }
 
-func (f *runFlags) plan(argv []string, e *launcher.Early) (*launcher.Plan, error) {
+func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
 	host, err := launcher.ThisHost()
 	if err != nil {
 		return nil, err
 	}
-	host.Masks = e.Masks()
 	if len(argv) == 0 {
 		return nil, launcher.Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
@@ -125,7 +124,7 @@ func (f *runFlags) plan(argv []string, e *launcher.Early) (*launcher.Plan, error
 	if name == "" {
 		name = profiles.Select(argv[0])
 	}
-	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0], Builtin: e.Builtin})
+	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0]})
 	if err != nil {
 		return nil, err
 	}

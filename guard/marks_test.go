@@ -1,0 +1,131 @@
+package guard
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+var storedKey = Key{16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}
+
+// storedGuard is a guard that knows value by its marks only.
+func storedGuard(t *testing.T, value string) *Guard {
+	t.Helper()
+	p, err := ReadMarks("STORED", MakeMarks(storedKey, []byte(value)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := New(testKey, nil, Options{Stored: []Print{p}, StoredKey: storedKey})
+	t.Cleanup(g.Wipe)
+	return g
+}
+
+// How many marks a value has, and from which length on any piece of it is known.
+func TestMarks(t *testing.T) {
+	r := newRand(51)
+	for _, c := range []struct {
+		name  string
+		value string
+		marks int
+		piece int // the shortest of which each is known; 0: not to be asked
+	}{
+		{"empty", "", 0, 0},
+		{"24 characters", random(r, base62, 24), 0, 0},
+		{"32", random(r, base62, 32), 1, 32},
+		{"40", random(r, base62, 40), 2, 27},
+		{"48", random(r, base62, 48), 3, 23},
+		{"64", random(r, base62, 64), 5, 20},
+		{"80", random(r, base62, 80), 7, 19},
+		{"95 after a prefix", "sk-ant-api03-" + random(r, base62, 95), 9, 0},
+		{"no more than 16", random(r, base62, 1000), 16, 0},
+		{"40 hexadecimal", random(r, hexa, 40), 0, 0},
+		{"64 hexadecimal", random(r, hexa, 64), 2, 40},
+		{"words", strings.Repeat("correct horse battery staple ", 8), 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			marks := MakeMarks(storedKey, []byte(c.value))
+			p, err := ReadMarks("NAME", marks)
+			if err != nil || len(p.windows) != c.marks || (marks == nil) != (c.marks == 0) {
+				t.Fatalf("%d marks, %v; want %d", len(p.windows), err, c.marks)
+			}
+			for at := 0; c.piece > 0 && at+c.piece <= len(c.value); at++ {
+				g := storedGuard(t, c.value)
+				feed(g, "<"+c.value[at:at+c.piece]+">", false, atOnce)
+				if g.Leaks() == 0 {
+					t.Errorf("%d characters from %d on pass", c.piece, at)
+				}
+			}
+		})
+	}
+}
+
+// The marks of a value cover so little of it that what is left cannot be guessed.
+func TestMarksLeaveEnough(t *testing.T) {
+	r := newRand(52)
+	for n := 20; n < 200; n++ {
+		for alphabet, bits := range map[string]float64{base62: 5.95, hexa: 4} {
+			p, err := ReadMarks("NAME", MakeMarks(storedKey, []byte(random(r, alphabet, n))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			covered := 0
+			for _, w := range p.windows {
+				covered += int(w.width)
+			}
+			if left := float64(n-covered) * bits; covered > 0 && left < spareBits {
+				t.Errorf("%d of %d characters of %.2f bits are in marks: %.0f bits left", covered, n, bits, left)
+			}
+		}
+	}
+}
+
+// Values of a launch and stored ones are looked for at the same time, under
+// two keys, and counted under their own names.
+func TestTwoTables(t *testing.T) {
+	r := newRand(53)
+	given, kept, short := random(r, base62, 40), random(r, base62, 80), random(r, base62, 20)
+	var stored []Print
+	for name, value := range map[string]string{"KEPT": kept, "SHORT": short} {
+		p, err := ReadMarks(name, MakeMarks(storedKey, []byte(value)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = append(stored, p)
+	}
+	g, report := New(testKey, []Print{Fingerprint(testKey, "GIVEN", []byte(given))}, Options{Stored: stored, StoredKey: storedKey})
+	defer g.Wipe()
+	if len(report.Unguarded) != 1 || report.Unguarded[0].Name != "SHORT" {
+		t.Errorf("not looked for: %v, want SHORT", report.Unguarded)
+	}
+	out := feed(g, "a "+given+" b "+kept+" c "+short, false, atOnce)
+	if strings.Contains(out, given[:8]) || strings.Contains(out, kept[:8]) || !strings.Contains(out, short) {
+		t.Errorf("got %q", out)
+	}
+	hits := g.Stats()
+	if len(hits) != 2 || hits[0].Name != "GIVEN" || hits[0].Count != 1 || hits[1].Name != "KEPT" {
+		t.Errorf("met %v, want GIVEN and KEPT", hits)
+	}
+	g2, _ := New(testKey, nil, Options{Stored: stored, StoredKey: testKey})
+	defer g2.Wipe()
+	if feed(g2, kept, false, atOnce); g2.Leaks() > 0 {
+		t.Error("marks are known under another key")
+	}
+}
+
+func TestReadMarksRefuses(t *testing.T) {
+	good := MakeMarks(storedKey, []byte(random(newRand(54), base62, 80)))
+	if bytes.Equal(good, MakeMarks(testKey, []byte(random(newRand(54), base62, 80)))) {
+		t.Error("two keys give the same marks")
+	}
+	for n := 1; n < len(good); n++ {
+		if _, err := ReadMarks("NAME", good[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes pass", n, len(good))
+		}
+	}
+	if _, err := ReadMarks("NAME", append(bytes.Clone(good), 0)); err == nil {
+		t.Error("a byte too many passes")
+	}
+	if _, err := ReadMarks("A\x1b[2J", good); err == nil {
+		t.Error("a name with a control character passes")
+	}
+}
