@@ -32,6 +32,7 @@ type Options struct {
 	OpenNet          bool
 
 	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	CIMask        bool   // tell the values to the runner of GitHub Actions, if there is one
 	PTY           string // auto, always, never; "" is auto
 	AllowDegraded bool
 }

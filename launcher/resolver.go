@@ -31,6 +31,7 @@ const (
 // request is what the resolver is asked for.
 type request struct {
 	Key    []byte
+	CIMask bool
 	Wants  []want
 	Logins []string // files that the guard looks for: no value goes anywhere
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
@@ -205,6 +206,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		}
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
+	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
 	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)
