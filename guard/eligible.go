@@ -91,12 +91,12 @@ func (s *squeezed) windows(w int, covered []bool) (starts []int32) {
 	}
 	free := 0
 	for _, yes := range covered[:w-1] {
-		free += one(!yes)
+		free += oneIf(!yes)
 	}
 	for i := 0; i+w <= len(s.text); i++ {
-		free += one(!covered[i+w-1])
+		free += oneIf(!covered[i+w-1])
 		enough := free >= w/2
-		free -= one(!covered[i])
+		free -= oneIf(!covered[i])
 		if !enough || !s.eligible(i, w, strict) {
 			continue
 		}
@@ -111,7 +111,7 @@ func (s *squeezed) windows(w int, covered []bool) (starts []int32) {
 	return starts
 }
 
-func one(yes bool) int {
+func oneIf(yes bool) int {
 	if yes {
 		return 1
 	}

@@ -239,7 +239,7 @@ func (f *form) escape(raw []byte, escape func(rest []byte) (letters string, size
 			if k == len(letters)-1 {
 				hi = i + size
 			}
-			f.put(letters[k], i+one(k > 0), hi, false)
+			f.put(letters[k], i+oneIf(k > 0), hi, false)
 			f.own = append(f.own, own)
 		}
 		if letters == "" && class(raw[i]) < classSymbol {

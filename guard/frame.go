@@ -52,7 +52,7 @@ func (p Print) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-func bitIf(yes bool, bit byte) byte { return bit * byte(one(yes)) }
+func bitIf(yes bool, bit byte) byte { return bit * byte(oneIf(yes)) }
 
 func (h *head) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint16(b, h.tag)

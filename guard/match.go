@@ -113,7 +113,7 @@ func (l *lane) joins(buf []byte, i int) bool {
 		return true
 	case gap > 2:
 		return false
-	case i-1 < l.live || i < l.live:
+	case l.cells || l.decoded || i-1 < l.live || i < l.live:
 		return gap == 1
 	}
 	for _, c := range buf[l.pos[i-1]+1 : l.pos[i]] {
@@ -125,8 +125,9 @@ func (l *lane) joins(buf []byte, i int) bool {
 }
 
 // mark masks what belongs to a window: its characters as far as they are still
-// in the buffer, and symbols between two of them. A window that touches
-// another of the same value is the same sighting.
+// in the buffer, and what stands between two of them. A window that touches
+// another of the same value is the same sighting. In a lane of the screen it
+// only notes what was found: which byte painted a cell is the screen's business.
 func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 	id := uint16(owner) + 1
 	joined := start > 0 && l.hit[start-1] == id
@@ -134,10 +135,10 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 		fresh := l.hit[i] != id
 		joined = joined || !fresh
 		l.hit[i] = id
-		if !fresh || i < l.live || g.mode == Warn {
+		if !fresh || i < l.live || g.mode == Warn || l.cells {
 			continue
 		}
-		mask(buf, int(l.pos[i]))
+		l.mask(buf, i)
 		if i > 0 && l.hit[i-1] == id && l.before(i) != 0 {
 			l.fill(buf, i)
 		}
@@ -145,45 +146,9 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 			l.fill(buf, i+1)
 		}
 	}
-	if !joined {
+	if !joined && !l.cells {
 		g.counts[owner]++
 	}
-}
-
-const fillByte = '*'
-
-// mask hides the character at a place, and what was struck over there: programs
-// make bold text by printing a character, a backspace, and it again.
-func mask(buf []byte, at int) {
-	buf[at] = fillByte
-	for ; at >= 2 && buf[at-1] == '\b' && class(buf[at-2]) < classSymbol; at -= 2 {
-		buf[at-2] = fillByte
-	}
-}
-
-// fill hides the symbols between the masked characters i-1 and i. It stops at
-// anything else, so that quotes, spaces and escape sequences stay as they are.
-func (l *lane) fill(buf []byte, i int) {
-	from, to := 0, int(l.pos[i])
-	switch {
-	case i-1 >= l.live:
-		from = int(l.pos[i-1]) + 1
-	case int(l.before(i)) != to:
-		return // more stood between than is in the buffer
-	}
-	for ; from < to && isFiller(buf[from]); from++ {
-		buf[from] = fillByte
-	}
-}
-
-// isFiller reports whether c is a symbol that keys are made of, itself masked
-// or not.
-func isFiller(c byte) bool {
-	switch c {
-	case '-', '_', '+', '/', '=', '.', '~', fillByte:
-		return true
-	}
-	return false
 }
 
 func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

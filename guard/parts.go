@@ -106,7 +106,7 @@ func (p *splitter) json(text []byte, depth int) bool {
 		}
 		end := i + 1
 		for end < len(text) && text[end] != '"' {
-			end += 1 + one(text[end] == '\\')
+			end += 1 + oneIf(text[end] == '\\')
 		}
 		if end >= len(text) {
 			return false

@@ -33,14 +33,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	// No right, only a place: a working directory below /tmp has to be there when /tmp is the launch's own.
 	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: p.Dir, Why: "working directory"})
 
-	read := h.Masks
-	if read == nil {
-		read = profiles.Credentials
-	}
-	masked, err := read()
-	if err == nil {
-		masked, err = profiles.ExpandPaths(masked, h.vars(p.Dir))
-	}
+	masked, err := profiles.ExpandPaths(profiles.Credentials(), h.vars(p.Dir))
 	if err != nil {
 		return errors.Join(append(wrong, err)...)
 	}

@@ -8,24 +8,33 @@ import (
 )
 
 // links follows symbolic links and remembers directories: two hundred credential paths lie in a dozen of them, and
-// most are not there, which one look tells. The zero value is ready.
-type links map[string]resolution
+// most are not there. The zero value is ready.
+type links map[string]*directory
 
-type resolution struct {
-	path string
-	err  error
+// directory is one directory that was asked for: where it is, and once it was asked for often, what is in it.
+type directory struct {
+	path  string
+	err   error
+	asked int
+	names names // nil: not listed, or cannot be relied on
 }
+
+// listAfter is how many single looks cost about as much as reading a directory of ordinary size.
+const listAfter = 8
 
 // resolve is filepath.EvalSymlinks for an absolute, clean path.
 func (l *links) resolve(path string) (string, error) {
 	if path == "/" {
 		return path, nil
 	}
-	dir, err := l.directory(filepath.Dir(path))
-	if err != nil {
-		return "", err
+	dir := l.directory(filepath.Dir(path))
+	if dir.err != nil {
+		return "", dir.err
 	}
-	full := filepath.Join(dir, filepath.Base(path))
+	if dir.lacks(filepath.Base(path)) {
+		return "", fs.ErrNotExist
+	}
+	full := filepath.Join(dir.path, filepath.Base(path))
 	var st unix.Stat_t // os.Lstat makes an object for each of the many paths that are not there
 	switch err := unix.Lstat(full, &st); {
 	case err == unix.ENOENT:
@@ -38,14 +47,24 @@ func (l *links) resolve(path string) (string, error) {
 	return filepath.EvalSymlinks(full)
 }
 
-func (l *links) directory(dir string) (string, error) {
-	if r, ok := (*l)[dir]; ok {
-		return r.path, r.err
+func (l *links) directory(path string) *directory {
+	if d, ok := (*l)[path]; ok {
+		return d
 	}
 	if *l == nil {
 		*l = links{}
 	}
-	path, err := l.resolve(dir)
-	(*l)[dir] = resolution{path, err}
-	return path, err
+	d := &directory{}
+	d.path, d.err = l.resolve(path)
+	(*l)[path] = d
+	return d
+}
+
+// lacks says that name is not in the directory. False says nothing.
+func (d *directory) lacks(name string) bool {
+	d.asked++
+	if d.asked == listAfter {
+		d.names = list(d.path)
+	}
+	return d.names != nil && !d.names.mayHold(name)
 }

@@ -32,6 +32,7 @@ type Options struct {
 	OpenNet          bool
 
 	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	CIMask        bool   // tell the values to the runner of GitHub Actions, if there is one
 	PTY           string // auto, always, never; "" is auto
 	AllowDegraded bool
 }
@@ -58,8 +59,6 @@ type Host struct {
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
 	Own []string
-	// Masks gives the paths that stay closed under wider grants, unexpanded; nil is [profiles.Credentials].
-	Masks func() ([]profiles.PathRule, error)
 }
 
 // ThisHost looks at the machine.

@@ -26,6 +26,8 @@ type Plan struct {
 	Credentials []Credential
 	Guard       string   // redact, block, warn, off
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
+	Logins      []string // files whose content it looks for as well
+	CIMask      bool     // tell the values to the runner of GitHub Actions
 	Terminal    Terminal
 	Warnings    []string
 
@@ -82,6 +84,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
 	plan.guard(merged, o)
+	plan.ciMask(o, h)
 	add(plan.terminal(o, h))
 	plan.Policy.Nested = h.Nested
 	if o.AllowDegraded {
@@ -236,6 +239,16 @@ func (p *Plan) guard(merged *profiles.Profile, o Options) {
 	for _, e := range merged.Guard.Exempt {
 		p.Exempt = append(p.Exempt, e.Name)
 	}
+	for _, f := range merged.Guard.Files {
+		if path, err := p.links.resolve(f.Path); err == nil {
+			p.Logins = append(p.Logins, path)
+		}
+	}
+}
+
+// guarded says whether there is anything for the guard to look for.
+func (p *Plan) guarded() bool {
+	return p.Guard != "off" && len(p.Credentials)+len(p.Logins) > 0
 }
 
 // exempt says whether the guard passes a credential over.

@@ -17,7 +17,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	fmt.Fprintf(b, "program    %s\n", p.Path)
 	fmt.Fprintf(b, "directory  %s\n", p.Dir)
 	fmt.Fprintf(b, "network    %s\n", p.networkText())
-	fmt.Fprintf(b, "guard      %s\n", p.Guard)
+	fmt.Fprintf(b, "guard      %s\n", strings.Join(append([]string{p.Guard}, p.Logins...), " + "))
 	fmt.Fprintf(b, "terminal   %s\n", p.terminalText())
 	b.WriteString("\ncredentials\n")
 	for _, c := range p.Credentials {
@@ -157,6 +157,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		Ports       []uint16     `json:"ports"`
 		UnixSockets []string     `json:"unix_sockets"`
 		Guard       string       `json:"guard"`
+		Logins      []string     `json:"guard_files"`
 		Terminal    [3]bool      `json:"terminal"`
 		Credentials []credential `json:"credentials"`
 		Files       []rule       `json:"files"`
@@ -166,6 +167,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	}{
 		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: "open", Guard: p.Guard,
 		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
+		Logins:   append([]string{}, p.Logins...),
 		Terminal: p.Terminal.PTY, Credentials: []credential{}, Files: []rule{}, Masks: []rule{}, Notes: p.Warnings,
 	}
 	if p.Policy.Net.Blocked {

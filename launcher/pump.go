@@ -64,8 +64,12 @@ func (s *session) outer() int {
 
 // resize gives the inner terminal the size of the outer one.
 func (s *session) resize() {
-	if outer := s.outer(); outer >= 0 && s.cmd.Master != nil {
-		resize(outer, s.cmd.Master)
+	outer := s.outer()
+	if outer < 0 || s.cmd.Master == nil {
+		return
+	}
+	if size, err := resize(outer, s.cmd.Master); err == nil {
+		s.size.Store(uint32(size.Col)<<16 | uint32(size.Row))
 	}
 }
 
@@ -97,7 +101,7 @@ func (s *session) likeOuter(outer int) error {
 // piped says whether a stream goes through ward. It does where there is something to look for, and where the
 // descriptor is a terminal that the plan keeps from the command.
 func (s *session) piped(f *os.File) bool {
-	return isTerminal(int(f.Fd())) || len(s.plan.Credentials) > 0 && s.plan.Guard != "off"
+	return isTerminal(int(f.Fd())) || s.plan.guarded()
 }
 
 // ownStdin is what the command reads where no terminal of its own stands there. A file or a pipe is handed over as it
@@ -165,6 +169,9 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 	waiting := false
 	for {
 		n, err := readBusy(from, buf, busy)
+		if size := s.size.Load(); i == 0 && size != 0 { // the goroutine that has the guard tells it
+			g.Resize(int(size>>16), int(size&0xffff))
+		}
 		if n > 0 {
 			out := g.Process(buf[:n])
 			if s.plan.Guard == "block" && g.Leaks() > 0 {

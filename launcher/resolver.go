@@ -30,9 +30,11 @@ const (
 
 // request is what the resolver is asked for.
 type request struct {
-	Key   []byte
-	Wants []want
-	Apart []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
+	Key    []byte
+	CIMask bool
+	Wants  []want
+	Logins []string // files that the guard looks for: no value goes anywhere
+	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
 type want struct {
@@ -87,6 +89,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 		if prints, err = req.hand(found, values, &rep); err != nil {
 			rep.say(err)
 		}
+		prints = append(prints, req.logins(&rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -204,6 +207,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
 	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
+	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)
 		err := found[ref].Use(func(v []byte) error {
@@ -220,4 +226,25 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 	}
 	_, err = values.Write([]byte{0})
 	return prints, err
+}
+
+// logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:
+// the command, which runs as the same user, cannot read it either.
+func (req request) logins(rep *report) (prints []byte) {
+	var key guard.Key
+	copy(key[:], req.Key)
+	for _, path := range req.Logins {
+		value, err := (secrets.File{}).Fetch(context.Background(), path)
+		if err == nil {
+			err = value.Use(func(v []byte) error {
+				prints, err = guard.Fingerprint(key, path, v).AppendBinary(prints)
+				return err
+			})
+			value.Destroy()
+		}
+		if err != nil {
+			rep.Notices = append(rep.Notices, "guard: "+err.Error()+": what is in it is not masked")
+		}
+	}
+	return prints
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,7 +83,7 @@ func (s *scratch) take() (free bool, err error) {
 			s.slot.Close()
 			continue
 		}
-		if s.empty() {
+		if _, empty := s.left(); empty {
 			return true, s.fill()
 		}
 		// A launch was killed before it could put this aside.
@@ -125,18 +126,20 @@ func (s *scratch) fill() error {
 	return unix.Chmod(tmp, unix.S_ISVTX|0o777)
 }
 
-// close lets the slot go, or puts it aside with what the command left in it, and removes what was put aside a day ago.
+// close lets the slot go, or puts it aside with what the command left in it.
 func (s *scratch) close() {
 	if s == nil {
 		return
 	}
 	defer s.slot.Close()
-	if !s.empty() {
+	directories, empty := s.left()
+	if !empty {
 		s.aside()
-	} else if entries, err := os.ReadDir(filepath.Join(s.dir, "tmp")); err == nil && len(entries) > 0 {
-		os.RemoveAll(filepath.Join(s.dir, "tmp")) // empty directories that grants were bound on
+		return
 	}
-	sweep(filepath.Dir(s.dir), time.Now())
+	for _, d := range slices.Backward(directories) { // those that grants were bound on: their names are this launch's
+		unix.Rmdir(d)
+	}
 }
 
 // kept is where the directory goes if something was left in it.
@@ -152,7 +155,7 @@ func (s *scratch) aside() error {
 	return os.Chtimes(s.kept(), now, now)
 }
 
-// sweep removes what was put aside more than a day ago.
+// sweep removes what was put aside more than a day ago. A launch does it while it waits for stage two.
 func sweep(base string, now time.Time) {
 	entries, err := os.ReadDir(base)
 	if err != nil {
@@ -168,18 +171,22 @@ func sweep(base string, now time.Time) {
 	}
 }
 
-// empty says whether nothing was left in "tmp" but empty directories. A slot that is not filled yet is empty too.
-func (s *scratch) empty() bool {
-	found := false
-	filepath.WalkDir(filepath.Join(s.dir, "tmp"), func(_ string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+// left gives the directories in "tmp", each after the one that holds it, and says whether there is nothing but them. A
+// slot that is not filled yet is empty too.
+func (s *scratch) left() (directories []string, empty bool) {
+	tmp := filepath.Join(s.dir, "tmp")
+	empty = true
+	filepath.WalkDir(tmp, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		}
-		if err != nil || !e.IsDir() {
-			found = true
+		case err != nil || !e.IsDir():
+			empty = false
 			return fs.SkipAll
+		case path != tmp:
+			directories = append(directories, path)
 		}
 		return nil
 	})
-	return !found
+	return directories, empty
 }

@@ -52,6 +52,7 @@ type session struct {
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal
+	size    atomic.Uint32  // of the terminal since it changed: columns above, rows below 16 bits; 0: as it was
 	console *console
 	blocked chan struct{} // closed at the first leak under --guard block
 	block   sync.Once
@@ -111,7 +112,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	var resolver *resolving
-	if len(p.Credentials) > 0 {
+	if len(p.Credentials) > 0 || p.guarded() {
 		if resolver = s.opt.Early.takeResolver(); resolver == nil {
 			if resolver, err = beginResolver(); err != nil {
 				return err
@@ -135,6 +136,7 @@ func (s *session) start() (err error) {
 	if err != nil {
 		return err
 	}
+	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
 		return err
@@ -223,8 +225,12 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
-	for range 3 {
-		g, found := guard.New(key, prints, guard.Options{Mode: mode})
+	for i := range 3 {
+		opt := guard.Options{Mode: mode}
+		if t := s.cmd.Terminal; i == 0 && t != nil {
+			opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+		}
+		g, found := guard.New(key, prints, opt)
 		if len(s.guards) == 0 && mode != guard.Off {
 			for _, u := range found.Unguarded {
 				s.say("%s %s: it is not masked", u.Name, u.Why)

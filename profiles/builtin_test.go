@@ -17,11 +17,7 @@ func expanded(t *testing.T, name, os string) (*Profile, []PathRule) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	masked, err := Credentials()
-	if err != nil {
-		t.Fatal(err)
-	}
-	masked, err = ExpandPaths(masked, v)
+	masked, err := ExpandPaths(Credentials(), v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +28,7 @@ func TestEveryBuiltinRuleHasAReason(t *testing.T) {
 	if got, want := Builtins(), []string{"claude", "default"}; !slices.Equal(got, want) {
 		t.Errorf("built-ins are %q, want %q", got, want)
 	}
-	masked, err := Credentials()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lists := map[string][]PathRule{"credentials.json": masked}
+	lists := map[string][]PathRule{"credentials.json": Credentials()}
 	for _, name := range Builtins() {
 		p, err := Load(name, Dirs{})
 		if err != nil {
@@ -218,8 +210,6 @@ func BenchmarkLoadDefault(b *testing.B) {
 
 func BenchmarkCredentials(b *testing.B) {
 	for b.Loop() {
-		if _, err := Credentials(); err != nil {
-			b.Fatal(err)
-		}
+		Credentials()
 	}
 }

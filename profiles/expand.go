@@ -77,6 +77,7 @@ func (p *Profile) Expand(v Vars) (*Profile, error) {
 	for _, l := range q.Filesystem.lists() {
 		*l.rules = e.paths("filesystem."+l.name, *l.rules)
 	}
+	q.Guard.Files = e.paths("guard.files", p.Guard.Files)
 	q.Network.AllowUnixSockets = e.paths("network.allow_unix_sockets", p.Network.AllowUnixSockets)
 	q.Environment.SetVars = maps.Clone(p.Environment.SetVars)
 	for name, s := range q.Environment.SetVars {

@@ -93,6 +93,7 @@ func profileFields(p *Profile) fields {
 		"guard": nested(fields{
 			"mode":   oneOf(&p.Guard.Mode, &p.Guard.ModeWhy, "redact", "block", "warn", "off"),
 			"exempt": names(&p.Guard.Exempt, checkNoValue),
+			"files":  paths(&p.Guard.Files, false, checkNoGlob),
 		}),
 		"network": func(d *decoder, n node) {
 			given := d.object(n, networkFields(&p.Network))

@@ -1,9 +1,7 @@
 package profiles
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -20,14 +17,9 @@ const (
 	maxFiles   = 64 // that one profile is made of
 )
 
-//go:embed builtin/*.json
-var builtin embed.FS
-
 // Dirs is where profiles lie.
 type Dirs struct {
 	Config string // ward's configuration directory; user profiles are profiles/NAME.json in it; "" for none
-	// Builtin gives a built-in; nil is ParseBuiltin. A launch reads "default" while it reads its command line.
-	Builtin func(name string) (*Profile, error)
 }
 
 // Load gives the profile called name, with everything it extends merged in and checked. A name that holds
@@ -43,44 +35,14 @@ func LoadOver(base *Profile, path string, dirs Dirs) (*Profile, error) {
 	return load(path, dirs, base)
 }
 
-// Builtins names the built-in profiles.
-func Builtins() []string {
-	entries, _ := builtin.ReadDir("builtin") // cannot fail: it is part of the binary
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = strings.TrimSuffix(e.Name(), ".json")
-	}
-	return names
-}
-
 // Select names the built-in profile for a command by its base name: the one that lists it, or "default".
 func Select(command string) string {
-	word := []byte(strconv.Quote(filepath.Base(command)))
 	for _, name := range Builtins() {
-		// To look for the word first costs a thousandth of parsing. A built-in that does not parse is
-		// found by Load, and by the tests before that.
-		if src, err := builtin.ReadFile("builtin/" + name + ".json"); err != nil || !bytes.Contains(src, word) {
-			continue
-		}
-		if p, err := ParseBuiltin(name); err == nil && slices.Contains(p.Commands, filepath.Base(command)) {
+		if slices.Contains(builtin(name).Commands, filepath.Base(command)) {
 			return name
 		}
 	}
 	return "default"
-}
-
-// ParseBuiltin gives one built-in as it stands, parents not looked up.
-func ParseBuiltin(name string) (*Profile, error) {
-	src, err := builtin.ReadFile("builtin/" + name + ".json")
-	if err != nil {
-		return nil, err
-	}
-	p, err := Parse(name, src)
-	if err != nil {
-		return nil, err
-	}
-	p.Sources = []Source{{Name: name, SHA256: sha256.Sum256(src)}}
-	return p, nil
 }
 
 func load(name string, dirs Dirs, base *Profile) (*Profile, error) {
@@ -228,10 +190,10 @@ func (at place) same(other place) bool {
 
 func (l *loader) read(at place) (*Profile, error) {
 	if at.path == "" {
-		if l.dirs.Builtin != nil {
-			return l.dirs.Builtin(at.name)
+		if p := builtin(at.name); p != nil {
+			return p, nil
 		}
-		return ParseBuiltin(at.name)
+		return nil, &fs.PathError{Op: "open", Path: at.name, Err: fs.ErrNotExist}
 	}
 	src, err := readFile(at.path)
 	if err != nil {

@@ -25,6 +25,7 @@ func Merge(parent, child *Profile) *Profile {
 			Mode:    cmp.Or(child.Guard.Mode, parent.Guard.Mode),
 			ModeWhy: whyOf(child.Guard.Mode, child.Guard.ModeWhy, parent.Guard.ModeWhy),
 			Exempt:  union(parent.Guard.Exempt, child.Guard.Exempt, NameRule.key),
+			Files:   union(parent.Guard.Files, child.Guard.Files, PathRule.key),
 		},
 		Network:           mergeNetwork(parent.Network, child.Network),
 		CredentialCapture: overrideMap(parent.CredentialCapture, child.CredentialCapture),

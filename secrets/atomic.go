@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,12 +15,26 @@ import (
 // replaceFile puts data under path, mode 0600, so that at every moment, a
 // crash and a full disk included, path holds the old bytes or the new ones.
 // A process that is killed may leave a file ".ward-*" beside it.
-func replaceFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".ward-*")
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".ward-*")
 	if err != nil {
 		return err
 	}
+	return become(f, path, data)
+}
+
+// replaceLocked is replaceFile for who holds a lock on path: what a kill
+// leaves is written over by the next one.
+func replaceLocked(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	return become(f, path, data)
+}
+
+// become fills f and gives it the name path.
+func become(f *os.File, path string, data []byte) (err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -39,7 +54,7 @@ func replaceFile(path string, data []byte) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 // syncDir makes renames and removals in dir survive a power cut.
@@ -56,6 +71,39 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// previousSuffix goes behind the name of a file for what it held before.
+const previousSuffix = ".prev"
+
+// keepPrevious gives what path holds a second name, from where the next
+// replaceFile does not take it. Where there is nothing there is nothing to keep.
+func keepPrevious(path string) error {
+	fresh := path + previousSuffix + ".new"
+	defer os.Remove(fresh) // what a kill left, and a rename of two names of one file, which does nothing
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := secondName(path, fresh); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return os.Rename(fresh, path+previousSuffix)
+}
+
+// secondName is a hard link, or a copy where the file system has no links
+// (FAT, some network mounts). It replaces nothing.
+func secondName(path, second string) error {
+	err := os.Link(path, second)
+	if !errors.Is(err, unix.EPERM) && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, unix.EMLINK) {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return replaceFile(second, data)
+}
+
 // lockFile takes an exclusive flock on path, created if need be and never
 // removed: removing it would let two processes lock two different files. The
 // kernel drops the lock when its holder dies. It waits until ctx ends, and at
@@ -67,20 +115,30 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
+	// The kernel's queue gives everybody a turn, where asking again and again
+	// starves whoever is slow. A wait that was given up goes on alone, and lets
+	// go of the lock when it gets it.
+	took, gone := make(chan error), make(chan struct{})
+	go func() {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		for err == unix.EINTR {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
 		}
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
+		select {
+		case took <- err:
+		case <-gone:
+			f.Close()
+		}
+	}()
+	select {
+	case err := <-took:
+		if err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("%s is held by another process: %w", path, ctx.Err())
-		case <-time.After(5 * time.Millisecond):
-		}
+		return func() { f.Close() }, nil
+	case <-ctx.Done():
+		close(gone)
+		return nil, fmt.Errorf("%s is held by another process: %w", path, ctx.Err())
 	}
 }

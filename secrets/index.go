@@ -3,128 +3,149 @@ package secrets
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
 )
 
-// Index remembers which names a keyring holds, since keyrings cannot be asked
-// for a list in one way that works on all of them. It holds no values.
+// Index remembers the names of stored secrets and what is known about each,
+// for keyring and vault alike: keyrings cannot be asked for a list in one way
+// that works on all of them. It holds no values. What a newer ward wrote into
+// it is kept, beside the entries and inside each of them.
+//
+// Every change is one file renamed over another under a lock, so that readers
+// need none, and whoever is killed leaves the index before the change or the
+// one after it. The one before stays as Path + ".prev". A damaged index is an
+// error of every method, and stays as it is until Recover is called.
 type Index struct {
 	Path string // $XDG_DATA_HOME/ward/index.json; the lock is Path + ".lock"
-}
-
-// indexFile is the JSON form. An entry is an object, and the parts of it that
-// this version does not know are kept.
-type indexFile struct {
-	Version int                        `json:"version"` // 1
-	Entries map[string]json.RawMessage `json:"entries"`
 }
 
 // Names lists what is there, sorted. It only reads: an index that is damaged
 // stays where it is and is an error.
 func (x *Index) Names() ([]string, error) {
-	entries, err := x.read()
+	all, err := x.All()
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(entries)), nil
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// All gives everything. It only reads, as Names does.
+func (x *Index) All() (map[string]Meta, error) {
+	data, err := x.read()
+	if err != nil {
+		return nil, err
+	}
+	return x.parse(data)
+}
+
+// Get gives one secret's metadata, and whether the index has it.
+func (x *Index) Get(name string) (Meta, bool, error) {
+	all, err := x.All()
+	meta, ok := all[name]
+	return meta, ok, err
 }
 
 // Add puts name in and says whether it is new.
 func (x *Index) Add(ctx context.Context, name string) (added bool, err error) {
-	err = x.update(ctx, func(entries map[string]json.RawMessage) bool {
+	err = x.change(ctx, func(entries map[string]json.RawMessage) error {
 		if _, there := entries[name]; there {
-			return false
+			return errUnchanged
 		}
 		entries[name] = json.RawMessage("{}")
 		added = true
-		return true
+		return nil
 	})
 	return added, err
 }
 
 // Remove takes name out and says whether it was there.
 func (x *Index) Remove(ctx context.Context, name string) (removed bool, err error) {
-	err = x.update(ctx, func(entries map[string]json.RawMessage) bool {
-		_, removed = entries[name]
+	err = x.change(ctx, func(entries map[string]json.RawMessage) error {
+		if _, removed = entries[name]; !removed {
+			return errUnchanged
+		}
 		delete(entries, name)
-		return removed
+		return nil
 	})
 	return removed, err
 }
 
-// update changes the entries under the lock; change says whether it did.
-// A damaged index is moved aside, once, with an error that says where to; the
-// next update begins a new one.
-func (x *Index) update(ctx context.Context, change func(map[string]json.RawMessage) bool) error {
-	if err := os.MkdirAll(filepath.Dir(x.Path), 0o700); err != nil {
+// Update changes what is known about name, adding it if it is missing. f works
+// on what is there at that moment, while no other process changes the index;
+// what f returns is returned, and then nothing was changed. Nor is it if f
+// leaves something that Meta does not allow.
+func (x *Index) Update(ctx context.Context, name string, f func(*Meta) error) error {
+	if err := checkName(name); err != nil {
 		return x.fail(err)
 	}
-	unlock, err := lockFile(ctx, x.Path+".lock")
-	if err != nil {
-		return x.fail(err)
-	}
-	defer unlock()
-	entries, err := x.read()
-	if d, ok := errors.AsType[*damage](err); ok {
-		aside := x.Path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000000")
-		if err := os.Rename(x.Path, aside); err != nil {
-			return x.fail(fmt.Errorf("%w; and it cannot be moved aside: %w", d, err))
+	return x.change(ctx, func(entries map[string]json.RawMessage) error {
+		raw, there := entries[name]
+		if !there {
+			raw = json.RawMessage("{}")
 		}
-		return &Error{
-			Where: "index " + x.Path,
-			Err:   fmt.Errorf("%w; moved to %s, nothing else was changed", d, aside),
-			Fix:   "the secrets are still in the keyring, only the list of names is lost: repair the file and move it back, or try again and `ward set` what is missing",
+		var before Meta
+		if err := json.Unmarshal(raw, &before); err != nil {
+			return x.fail(&damage{err})
 		}
-	} else if err != nil {
+		after := before
+		after.Marks = slices.Clone(before.Marks)
+		if err := f(&after); err != nil {
+			return err
+		}
+		if err := after.changed(&before); err != nil {
+			return &Error{Name: name, Where: "index", Err: err}
+		}
+		merged, err := mergeMeta(raw, after)
+		entries[name] = merged
 		return err
+	})
+}
+
+// Rename moves what is known from one name to another. It is ErrNotFound where
+// there is no old, and ErrExists where there is a new one.
+func (x *Index) Rename(ctx context.Context, old, new string) error {
+	if err := checkName(new); err != nil {
+		return x.fail(err)
 	}
-	if !change(entries) {
+	return x.change(ctx, func(entries map[string]json.RawMessage) error {
+		raw, there := entries[old]
+		if !there {
+			return &Error{Name: old, Where: "the index", Err: ErrNotFound}
+		}
+		if _, there := entries[new]; there {
+			return &Error{Name: new, Where: "index", Err: ErrExists}
+		}
+		delete(entries, old)
+		entries[new] = raw
 		return nil
+	})
+}
+
+// mergeMeta puts meta over an entry and keeps the fields that Meta does not have.
+func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
+	fields, known := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, err
 	}
-	data, err := json.MarshalIndent(indexFile{1, entries}, "", "\t")
+	data, err := json.Marshal(meta)
 	if err != nil {
-		return x.fail(err)
+		return nil, err
 	}
-	if err := replaceFile(x.Path, append(data, '\n')); err != nil {
-		return x.fail(err)
+	if err := json.Unmarshal(data, &known); err != nil {
+		return nil, err
 	}
-	return nil
+	for _, name := range metaFields() {
+		delete(fields, name)
+	}
+	if fields == nil { // the entry was null
+		fields = known
+	}
+	maps.Copy(fields, known)
+	return json.Marshal(fields)
 }
 
-// damage is what makes an index unreadable, as opposed to unreachable.
-type damage struct{ error }
-
-func (x *Index) read() (map[string]json.RawMessage, error) {
-	data, err := os.ReadFile(x.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]json.RawMessage{}, nil
-	} else if err != nil {
-		return nil, x.fail(err)
-	}
-	var file indexFile
-	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, x.fail(&damage{fmt.Errorf("damaged: %w", err)})
-	}
-	switch {
-	case file.Version > 1:
-		return nil, x.fail(fmt.Errorf("written by a newer ward (version %d)", file.Version))
-	case file.Version != 1 || file.Entries == nil:
-		return nil, x.fail(&damage{errors.New("damaged: not an index of ward")})
-	}
-	return file.Entries, nil
-}
-
-func (x *Index) fail(err error) error {
-	e := &Error{Where: "index " + x.Path, Err: err}
-	if _, ok := errors.AsType[*damage](err); ok {
-		e.Fix = "the next `ward set` moves it aside and begins a new one; the secrets themselves are in the keyring"
-	}
-	return e
+// metaFields are the names of Meta's fields in JSON.
+func metaFields() []string {
+	return []string{"type", "peek", "expires", "strict", "rotate", "bundle", "desc", "marks", "changed"}
 }

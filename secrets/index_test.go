@@ -2,10 +2,7 @@ package secrets
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,126 +45,119 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// Another version's metadata survives this one's changes.
-func TestIndexKeepsWhatItDoesNotKnow(t *testing.T) {
-	x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
-	if err := os.WriteFile(x.Path, []byte(`{"version":1,"entries":{"a":{"type":"token","marks":"AAEC"}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"a", "b"} {
-		if _, err := x.Add(context.Background(), name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got struct{ Entries map[string]map[string]string }
-	data, _ := os.ReadFile(x.Path)
-	if err := json.Unmarshal(data, &got); err != nil || got.Entries["a"]["marks"] != "AAEC" || got.Entries["b"] == nil {
-		t.Errorf("%v\n%s", err, data)
-	}
+// damagedIndexes are what a crash of the machine, a full disk or an editor may leave.
+func damagedIndexes() []string {
+	return []string{"", "{", "null", "[]", `{"version":1}`, `{"version":0,"entries":{}}`, `{"version":1,"entries":{"a":{}}} x`, "\x00\x00\x00\x00",
+		`{"version":1,"entries":{"a":5}}`, `{"version":1,"entries":{"a":{"strict":"yes"}}}`, `{"version":1,"entries":{"a":{"marks":"*"}}}`}
 }
 
+// A damaged index is never emptied, replaced or forgotten: not by reading, and
+// not by the first or any later change. Only Recover does something about it.
 func TestIndexDamage(t *testing.T) {
 	ctx := context.Background()
-	for _, damaged := range []string{"", "{", "null", "[]", `{"version":1}`, `{"version":0,"entries":{}}`, `{"version":1,"entries":{"a":{}}} x`, "\x00\x00\x00\x00"} {
+	for _, damaged := range damagedIndexes() {
 		dir := t.TempDir()
 		x := &Index{Path: filepath.Join(dir, "index.json")}
+		for _, name := range []string{"first", "second"} {
+			if _, err := x.Add(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := os.WriteFile(x.Path, []byte(damaged), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if names, err := x.Names(); err == nil || !strings.Contains(err.Error(), "damaged") || hintOf(err) == "" {
-			t.Errorf("%q lists %q, %v", damaged, names, err)
+		for range 2 {
+			for what, err := range indexErrors(ctx, x) {
+				if err == nil || !strings.HasPrefix(err.Error(), "index "+x.Path+": damaged: ") || !strings.Contains(hintOf(err), "cp "+x.Path+".prev "+x.Path) {
+					t.Errorf("%q: %s: %v, hint %q", damaged, what, err, hintOf(err))
+				}
+			}
 		}
 		if data, _ := os.ReadFile(x.Path); string(data) != damaged {
-			t.Errorf("reading changed %q to %q", damaged, data)
-		}
-		_, err := x.Add(ctx, "new")
-		if err == nil || !strings.Contains(err.Error(), "moved to") || !strings.Contains(hintOf(err), "repair") {
-			t.Errorf("%q: %v, hint %q", damaged, err, hintOf(err))
-			continue
-		}
-		aside, _ := filepath.Glob(filepath.Join(dir, "index.json.damaged-*"))
-		if len(aside) != 1 || !strings.Contains(err.Error(), aside[0]) {
-			t.Fatalf("%q was moved to %q, and the error is %v", damaged, aside, err)
-		}
-		if data, _ := os.ReadFile(aside[0]); string(data) != damaged {
 			t.Errorf("%q became %q", damaged, data)
 		}
-		if _, err := x.Add(ctx, "new"); err != nil {
-			t.Errorf("after that: %v", err)
+		done, err := x.Recover(ctx)
+		if err != nil || !done.Damaged || done.Names != 1 {
+			t.Errorf("%q: %+v, %v", damaged, done, err)
+		}
+		if data, err := os.ReadFile(done.Aside); err != nil || string(data) != damaged {
+			t.Errorf("%q was put aside as %q, %v", damaged, data, err)
+		}
+		if names, err := x.Names(); err != nil || !slices.Equal(names, []string{"first"}) {
+			t.Errorf("%q: after Recover: %q, %v", damaged, names, err)
+		}
+		if done, err := x.Recover(ctx); err != nil || done != (Recovery{}) {
+			t.Errorf("a sound index was recovered: %+v, %v", done, err)
 		}
 	}
+}
 
+// indexErrors is how each method ends.
+func indexErrors(ctx context.Context, x *Index) map[string]error {
+	_, names := x.Names()
+	_, all := x.All()
+	_, _, get := x.Get("first")
+	_, add := x.Add(ctx, "new")
+	_, remove := x.Remove(ctx, "first")
+	return map[string]error{"Names": names, "All": all, "Get": get, "Add": add, "Remove": remove,
+		"Update": x.Update(ctx, "first", func(m *Meta) error { m.Strict = true; return nil }), "Rename": x.Rename(ctx, "first", "new")}
+}
+
+// What Recover can do depends on what is left.
+func TestIndexRecover(t *testing.T) {
+	ctx := context.Background()
+	for _, c := range []struct {
+		what          string
+		index, before string // "" for no file
+		want          string // the names afterwards, or the error
+		aside         bool
+	}{
+		{"nothing there", "", "", "", false},
+		{"damaged, none before", "{", "", "", true},
+		{"damaged, and so the one before", "{", "x", "", true},
+		{"missing", "", `{"version":1,"entries":{"a":{},"b":{}}}`, "a b", false},
+		{"a newer one", `{"version":2,"entries":{}}`, emptyIndex, "written by a newer ward (version 2)", false},
+	} {
+		x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
+		for path, text := range map[string]string{x.Path: c.index, x.previous(): c.before} {
+			if text != "" {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if c.what == "missing" {
+			for what, err := range indexErrors(ctx, x) {
+				if err == nil || !strings.HasSuffix(err.Error(), "it is missing") || !strings.Contains(hintOf(err), "cp ") {
+					t.Errorf("%s: %v, hint %q", what, err, hintOf(err))
+				}
+			}
+		}
+		done, err := x.Recover(ctx)
+		names, _ := x.Names()
+		got := strings.Join(names, " ")
+		if err != nil {
+			got = strings.TrimPrefix(err.Error(), "index "+x.Path+": ")
+		}
+		if got != c.want || (done.Aside != "") != c.aside || done.Names != len(names) {
+			t.Errorf("%s: %q, %+v; want %q", c.what, got, done, c.want)
+		}
+	}
+}
+
+// An index of the future is not touched.
+func TestIndexNewer(t *testing.T) {
 	x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
-	newer := `{"version":2,"entries":{}}`
+	newer := `{"version":2,"entries":[{"a":1}]}`
 	if err := os.WriteFile(x.Path, []byte(newer), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.Add(ctx, "a"); err == nil || !strings.Contains(err.Error(), "newer ward (version 2)") {
-		t.Errorf("an index of the future: %v", err)
+	for what, err := range indexErrors(context.Background(), x) {
+		if err == nil || !strings.HasSuffix(err.Error(), ": written by a newer ward (version 2)") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	if data, _ := os.ReadFile(x.Path); string(data) != newer {
 		t.Errorf("it became %s", data)
 	}
-}
-
-// Eight processes write at the same time, 50 changes each: every change
-// counts, and whoever reads meanwhile reads a whole index.
-func TestIndexManyWriters(t *testing.T) {
-	x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
-	var writers []*exec.Cmd
-	for i := range 8 {
-		cmd := helper(t, "index", fmt.Sprintf("WARD_TEST_ID=%d", i), "WARD_TEST_PATH="+x.Path)
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		writers = append(writers, cmd)
-	}
-	done := make(chan bool)
-	go func() {
-		for _, w := range writers {
-			if err := w.Wait(); err != nil {
-				t.Error(err)
-			}
-		}
-		close(done)
-	}()
-	for running := true; running; {
-		if _, err := x.Names(); err != nil {
-			t.Errorf("read meanwhile: %v", err)
-		}
-		select {
-		case <-done:
-			running = false
-		default:
-		}
-	}
-	var want []string
-	for i := range 8 {
-		for n := range 50 {
-			if n%10 != 4 && n%10 != 9 {
-				want = append(want, fmt.Sprintf("w%d/n%d", i, n))
-			}
-		}
-	}
-	slices.Sort(want)
-	if names, err := x.Names(); err != nil || !slices.Equal(names, want) {
-		t.Errorf("%d names, want %d; %v", len(names), len(want), err)
-	}
-}
-
-// indexWriter adds 45 names and removes 5 of its own again.
-func indexWriter() int {
-	x := &Index{Path: os.Getenv("WARD_TEST_PATH")}
-	for n := range 50 {
-		change, name := x.Add, fmt.Sprintf("w%s/n%d", os.Getenv("WARD_TEST_ID"), n)
-		if n%10 == 9 {
-			change, name = x.Remove, fmt.Sprintf("w%s/n%d", os.Getenv("WARD_TEST_ID"), n-5)
-		}
-		if changed, err := change(context.Background(), name); err != nil || !changed {
-			fmt.Fprintln(os.Stderr, name, changed, err)
-			return 1
-		}
-	}
-	return 0
 }

@@ -225,11 +225,14 @@ func TestKeyringIndex(t *testing.T) {
 	if err := os.WriteFile(k.Index.Path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.Put(ctx, "a", value); err == nil || !strings.Contains(err.Error(), "moved to") {
+	if err := k.Put(ctx, "a", value); err == nil || !strings.Contains(err.Error(), ": damaged: ") {
 		t.Errorf("Put with a damaged index: %v", err)
 	}
 	if _, err := k.Fetch(ctx, "a"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the value was stored all the same, unlisted: %v", err)
+	}
+	if _, err := k.Index.Recover(ctx); err != nil {
+		t.Error(err)
 	}
 	if err := k.Put(ctx, "a", value); err != nil {
 		t.Error(err)

@@ -1,5 +1,5 @@
 package secrets
 
 func helpers() map[string]func() int {
-	return map[string]func() int{"index": indexWriter, "memlock": memlockProbe, "filesystems": filesystemProbe}
+	return map[string]func() int{"index": indexWriter, "index-endless": indexEndless, "memlock": memlockProbe, "filesystems": filesystemProbe}
 }

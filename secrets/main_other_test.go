@@ -2,4 +2,6 @@
 
 package secrets
 
-func helpers() map[string]func() int { return map[string]func() int{"index": indexWriter} }
+func helpers() map[string]func() int {
+	return map[string]func() int{"index": indexWriter, "index-endless": indexEndless}
+}

@@ -38,16 +38,19 @@ func rooms() map[string]room {
 	pure := []string{"net", "net/http", "os/exec", "testing"}
 	return map[string]room{
 		"secrets": {
-			others: []string{"filippo.io/age", dbus, "github.com/zalando/go-keyring", unix},
-			never:  http,
+			others: []string{
+				"filippo.io/age", "github.com/compose-spec/compose-go/v2/dotenv", dbus, "github.com/tailscale/hujson",
+				"github.com/zalando/go-keyring", unix,
+			},
+			never: http,
 		},
 		"profiles": {
 			ours:   []string{"secrets"}, // for Ref
 			others: []string{"github.com/tailscale/hujson"},
 			never:  http,
 		},
-		"guard":  {others: []string{unix}, never: pure},
-		"detect": {never: pure},
+		"guard":  {others: []string{unix}, tests: []string{"github.com/hinshun/vt10x", "github.com/creack/pty"}, never: pure},
+		"detect": {others: []string{unix}, never: pure},
 		"sandbox": {
 			others: []string{
 				"github.com/creack/pty", "github.com/landlock-lsm/go-landlock/landlock/syscall", unix,

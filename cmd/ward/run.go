@@ -47,6 +47,7 @@ type runFlags struct {
 	SetVar          map[string]string `mapsep:"none" placeholder:"K=V" env:"WARD_SET_VAR" help:"Variable to set."`
 
 	Guard         string `enum:",redact,block,warn,off" default:"" placeholder:"redact|block|warn|off" help:"What happens to a secret in the output."`
+	CIMask        bool   `name:"ci-mask" env:"WARD_CI_MASK" help:"On GitHub Actions: register the values with the runner's own masker."`
 	PTY           string `name:"pty" enum:"auto,always,never" default:"auto" env:"WARD_PTY" help:"Give the command a terminal: ${enum}."`
 	DryRun        bool   `env:"WARD_DRY_RUN" help:"Print what would be done, and why, and stop."`
 	JSON          bool   `name:"json" env:"WARD_JSON" help:"With --dry-run: print it as JSON."`
@@ -95,7 +96,7 @@ func (c *shellCmd) Run(stdout io.Writer, e *launcher.Early) error {
 }
 
 func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) error {
-	plan, err := f.plan(argv, e)
+	plan, err := f.plan(argv)
 	if err != nil {
 		return &exit{commandCode(err), err}
 	}
@@ -112,12 +113,11 @@ func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) er
 	return &exit{code, err}
 }
 
-func (f *runFlags) plan(argv []string, e *launcher.Early) (*launcher.Plan, error) {
+func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
 	host, err := launcher.ThisHost()
 	if err != nil {
 		return nil, err
 	}
-	host.Masks = e.Masks()
 	if len(argv) == 0 {
 		return nil, launcher.Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
@@ -125,7 +125,7 @@ func (f *runFlags) plan(argv []string, e *launcher.Early) (*launcher.Plan, error
 	if name == "" {
 		name = profiles.Select(argv[0])
 	}
-	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0], Builtin: e.Builtin})
+	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0]})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (f *runFlags) options(argv []string) (launcher.Options, error) {
 		Allow: absolute(f.Allow), Read: absolute(f.Read), Write: absolute(f.Write), Deny: absolute(f.Deny),
 		Protect: absolute(f.Protect), Unprotect: absolute(f.Unprotect), AllowCWD: f.AllowCWD,
 		AllowVars: f.AllowVar, SetVars: f.SetVar, AllowPorts: f.AllowPort, AllowUnixSockets: absolute(f.AllowUnixSocket),
-		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
+		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, CIMask: f.CIMask, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
 	}
 	for _, name := range f.EnvCredential {
 		ref, err := secrets.ParseRef(name)

@@ -1,0 +1,163 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// realAgent is an agent from npm and how it is run without a person, against
+// a model on loopback.
+type realAgent struct {
+	name, title string
+	pkg         string // with the version that this was seen with
+	argv        []string
+	// home gives the files below its HOME, env what it needs in addition.
+	home func(base string) map[string]string
+	env  func(base string) []string
+	// marks are the variables of the table that its shell must have.
+	marks []string
+}
+
+// key is no key of anybody: the model takes any.
+const key = "any"
+
+func realAgents() []realAgent {
+	return []realAgent{
+		{
+			name: "claude", pkg: "@anthropic-ai/claude-code@2.1.330",
+			argv: []string{"claude", "-p", "say hi", "--allowedTools", "Bash"},
+			env: func(base string) []string {
+				return []string{"ANTHROPIC_BASE_URL=" + base, "ANTHROPIC_API_KEY=" + key,
+					"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1", "DISABLE_AUTOUPDATER=1"}
+			},
+			marks: []string{"CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_CHILD_SESSION"},
+		},
+		{
+			name: "codex", pkg: "@openai/codex@0.169.0",
+			argv: []string{"codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "say hi"},
+			home: func(base string) map[string]string {
+				return map[string]string{".codex/config.toml": fmt.Sprintf(`
+model = "gpt-5"
+model_provider = "here"
+[model_providers.here]
+name = "here"
+base_url = "%s/v1"
+env_key = "OPENAI_API_KEY"
+wire_api = "responses"
+`, base)}
+			},
+			env:   func(string) []string { return []string{"OPENAI_API_KEY=" + key} },
+			marks: []string{"CODEX_THREAD_ID"},
+		},
+		{
+			name: "opencode", pkg: "opencode-ai@1.18.33",
+			argv: []string{"opencode", "run", "say hi"},
+			home: func(base string) map[string]string {
+				return map[string]string{".config/opencode/opencode.json": fmt.Sprintf(`{
+"model": "here/m", "small_model": "here/m", "autoupdate": false, "share": "disabled", "permission": "allow",
+"provider": {"here": {"npm": "@ai-sdk/openai-compatible", "options": {"baseURL": "%s/v1", "apiKey": "%s"},
+"models": {"m": {"name": "m"}}}}}`, base, key)}
+			},
+			env: func(string) []string {
+				return []string{"OPENCODE_DISABLE_MODELS_FETCH=1", "OPENCODE_DISABLE_LSP_DOWNLOAD=1", "OPENCODE_DISABLE_AUTOUPDATE=1"}
+			},
+			marks: []string{"OPENCODE"},
+		},
+		{
+			name: "gemini", pkg: "@google/gemini-cli@0.61.0",
+			argv: []string{"gemini", "-m", "gemini-2.5-flash", "-p", "say hi", "--approval-mode", "yolo"},
+			home: func(string) map[string]string {
+				return map[string]string{".gemini/settings.json": `{"security": {"auth": {"selectedType": "gemini-api-key"},
+"folderTrust": {"enabled": false}}, "general": {"enableAutoUpdate": false}, "privacy": {"usageStatisticsEnabled": false}}`}
+			},
+			env: func(base string) []string {
+				return []string{"GOOGLE_GEMINI_BASE_URL=" + base, "GEMINI_API_KEY=" + key}
+			},
+			marks: []string{"GEMINI_CLI"},
+		},
+	}
+}
+
+// run has the agent run a command by its own shell tool.
+func (a realAgent) run(t *testing.T, command string) {
+	t.Helper()
+	bin := installed(t, a.name, a.pkg)
+	m := newModel(t, command)
+	if u, err := url.Parse(m.URL); err != nil || u.Hostname() != "127.0.0.1" {
+		t.Fatalf("the model is at %s, want loopback", m.URL)
+	}
+	home := t.TempDir()
+	if a.home != nil {
+		for name, text := range a.home(m.URL) {
+			file := filepath.Join(home, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	project := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, a.argv[0]), a.argv[1:]...)
+	cmd.Dir = project
+	cmd.Env = append([]string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + t.TempDir(),
+		"SHELL=/bin/bash", "TERM=xterm-256color", "LANG=C.UTF-8"}, a.env(m.URL)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil || t.Failed() {
+		t.Errorf("%s: %v\n%s\n%s", a.name, err, out, strings.Join(m.log, "\n"))
+	}
+}
+
+// TestAgents has real agents run the probe twice by their own shell tools:
+// as they start it, and with an empty environment.
+func TestAgents(t *testing.T) {
+	for _, a := range realAgents() {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			probe := probeFile(t, dir)
+			marked, bare := filepath.Join(dir, "marked"), filepath.Join(dir, "bare")
+			a.run(t, fmt.Sprintf("%s %s; env -i %s %s", probe, marked, probe, bare))
+
+			s := readSight(t, marked)
+			for _, c := range []struct {
+				by   string
+				got  Caller
+				mark bool // whether Why names one
+			}{
+				{"the tree alone", s.Tree, false},
+				{"its marks alone", s.Marks, true},
+				{"both", s.Both, true},
+				{"the tree after env -i", readSight(t, bare).Both, false},
+			} {
+				if c.got.Agent != a.name || strings.Contains(c.got.Why, " is set") != c.mark {
+					t.Errorf("by %s: %q (%s)", c.by, c.got.Agent, c.got.Why)
+				}
+			}
+			for _, mark := range a.marks {
+				if !slices.Contains(s.Names, mark) {
+					t.Errorf("its shell does not have %s, only %q", mark, s.Names)
+				}
+			}
+			for _, p := range s.Tree.Chain {
+				t.Logf("%d %s %q tty %v session %d", p.PID, p.Exe, p.title(), p.Terminal, p.Session)
+			}
+			t.Logf("%s\n%q", s.Both.Why, s.Names)
+		})
+	}
+}

@@ -1,0 +1,75 @@
+package secrets
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestConfig(t *testing.T) {
+	value := "sk-" + string(random(40))
+	for _, c := range []struct {
+		text string
+		want Config
+		err  string // the mistakes, one a line, without the file's name
+		hint string
+	}{
+		{"{}", Config{}, "", ""},
+		{`{"store": "vault", "presence": "always"}`, Config{"vault", "always"}, "", ""},
+		{"// why\n{\n\t/* no desktop here */ \"store\": \"keyring\",\n}\n", Config{Store: "keyring"}, "", ""},
+		{`{"presence": "session"}`, Config{Presence: "session"}, "", ""},
+		{"{\n\"Store\": \"vault\",\n\"presense\": \"always\",\n\"color\": 1}", Config{},
+			"2: unknown key \"Store\"\n3: unknown key \"presense\"\n4: unknown key \"color\"", "did you mean \"store\"?\ndid you mean \"presence\"?\nknown: store presence"},
+		{"{\"store\": \"valut\",\n\"presence\": true}", Config{}, "1: store: \"valut\" is none of them\n2: presence: want a string: strict, session, always", "did you mean \"vault\"?"},
+		{`{"store": "", "presence": ["strict"]}`, Config{}, "1: store: \"\" is none of them\n1: presence: want a string", "known: keyring vault"},
+		{"{\"store\": \"vault\",\n\n\"store\": \"keyring\"}", Config{}, "3: store: given twice, first on line 1", ""},
+		{`{"` + value + `": 1, "store": "` + value + `"}`, Config{}, "1: unknown key [hidden]\n1: store: [hidden] is none of them", ""},
+		{`{"store": ` + value + `}`, Config{}, "1: not JSON", "double quotes"},
+		{"{\n\"store\": \"vault\"", Config{}, "2: ", ""},
+		{"", Config{}, "1: ", ""},
+		{`["vault"]`, Config{}, "1: want an object", ""},
+		{"{}\n{}", Config{}, "2: ", ""},
+		{`{"store": "vault"` + strings.Repeat(" ", maxConfig), Config{}, "larger than 65536 bytes", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "config.json")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := LoadConfig(path)
+		if got != c.want || (err == nil) != (c.err == "") {
+			t.Errorf("%.80s: %+v, %v; want %+v", c.text, got, err, c.want)
+		}
+		if err == nil {
+			continue
+		}
+		lines, want := strings.Split(err.Error(), "\n"), strings.Split(c.err, "\n")
+		ok := len(lines) == len(want) && strings.Contains(hintOf(err), c.hint) && !strings.Contains(err.Error()+hintOf(err), value)
+		for i := range want {
+			line := strings.TrimLeft(strings.TrimPrefix(lines[i], path), ": ")
+			ok = ok && strings.HasPrefix(lines[i], path) && strings.HasPrefix(line, want[i])
+		}
+		if !ok {
+			t.Errorf("%.80s:\n%v\nhint %s\nwant\n%s\nhint %s", c.text, err, hintOf(err), c.err, c.hint)
+		}
+	}
+}
+
+// A file that is not there is no mistake; one that cannot be read is, since it
+// may ask for more than the default.
+func TestConfigFile(t *testing.T) {
+	dir := t.TempDir()
+	if c, err := LoadConfig(filepath.Join(dir, "none.json")); c != (Config{}) || err != nil {
+		t.Errorf("none: %+v, %v", c, err)
+	}
+	if _, err := LoadConfig(dir); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a directory: %v", err)
+	}
+	t.Setenv("HOME", "/home/u")
+	for xdg, want := range map[string]string{"/x": "/x/ward/config.json", "": "/home/u/.config/ward/config.json", "rel": "/home/u/.config/ward/config.json"} {
+		t.Setenv("XDG_CONFIG_HOME", xdg)
+		if got, err := ConfigFile(); got != want || err != nil {
+			t.Errorf("XDG_CONFIG_HOME=%q: %s, %v", xdg, got, err)
+		}
+	}
+}
