@@ -225,18 +225,21 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
-	for i := range 3 {
-		opt := guard.Options{Mode: mode}
-		if t := s.cmd.Terminal; i == 0 && t != nil {
-			opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	opt := guard.Options{Mode: mode}
+	if rep != nil {
+		launch := len(prints) - min(rep.Stored, len(prints))
+		prints, opt.Stored = prints[:launch], prints[launch:]
+		copy(opt.StoredKey[:], rep.StoredKey)
+	}
+	if t := s.cmd.Terminal; t != nil {
+		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	}
+	g, found := guard.New(key, prints, opt)
+	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
+	if mode != guard.Off {
+		for _, u := range found.Unguarded {
+			s.say("%s %s: it is not masked", u.Name, u.Why)
 		}
-		g, found := guard.New(key, prints, opt)
-		if len(s.guards) == 0 && mode != guard.Off {
-			for _, u := range found.Unguarded {
-				s.say("%s %s: it is not masked", u.Name, u.Why)
-			}
-		}
-		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
 		s.found = rep.Found
