@@ -33,6 +33,7 @@ type Options struct {
 
 	GuardStored   bool   // look for stored secrets too, though somebody has to be asked for it
 	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	CIMask        bool   // tell the values to the runner of GitHub Actions, if there is one
 	PTY           string // auto, always, never; "" is auto
 	AllowDegraded bool
 }

@@ -33,6 +33,7 @@ const (
 // request is what the resolver is asked for.
 type request struct {
 	Key    []byte
+	CIMask bool
 	Wants  []want
 	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
@@ -223,6 +224,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		}
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
+	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
 	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)
