@@ -171,9 +171,9 @@ func screenCaptures() []captured {
 		{name: "even-odd", run: `python3 draw.py even_odd`},
 		{name: "curses-typed", run: `python3 draw.py curses_typed`},
 		{name: "curses-window", run: `python3 draw.py curses_window`},
-		{name: "curses-acs", run: `LC_ALL=C NCURSES_NO_UTF8_ACS=0 python3 draw.py curses_window`},
+		{name: "curses-acs", run: `LC_ALL=C NCURSES_NO_UTF8_ACS=0 python3 draw.py curses_window`, as: written{fixed: true}},
 		{name: "curses-scrolled", run: `python3 draw.py curses_scrolled`},
-		{name: "watch", run: `timeout 2 watch -n 0.5 cat value.txt`},
+		{name: "watch", run: `timeout --foreground 2 watch -n 0.5 cat value.txt`},
 	}
 }
 
