@@ -125,6 +125,9 @@ type Guard struct {
 	screen    *screen // nil before the cursor was moved
 	hold      []byte  // holdSize bytes in the arena
 	held      int     // that many are held
+	many      bool    // heads
+	bound     bool    // some value is matched whole
+	spans     []span  // of the last match
 	out       []byte  // held bytes and the next chunk in a row
 }
 
@@ -154,6 +157,10 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 	if marks > 0 {
 		g.tables = append(g.tables, newTable(g.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
 	}
+	for _, t := range g.tables {
+		g.bound = g.bound || len(t.tails) > 0
+	}
+	g.many = size.heads+stored.heads > manyHead
 	if terminal {
 		g.size = [2]int{opt.Cols, opt.Rows}
 		g.past = newPast(g.arena, g.hasher())
@@ -214,7 +221,7 @@ func (g *Guard) Process(buf []byte) []byte {
 		end := min(from+blockSize, len(buf))
 		g.parse(buf, from, end)
 		for i := range g.lanes {
-			if l := &g.lanes[i]; l.seen < l.n || g.wholes() {
+			if l := &g.lanes[i]; l.seen < l.n || g.bound {
 				g.match(l, buf, false)
 			}
 			g.lanes[i].slide()
@@ -292,6 +299,7 @@ func (g *Guard) Flush() []byte {
 	g.uncover()
 	for i := range g.lanes {
 		g.match(&g.lanes[i], buf, true)
+		g.maskHead(&g.lanes[i], buf)
 		g.lanes[i].leave(len(buf))
 	}
 	g.remember(buf)

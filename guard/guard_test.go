@@ -78,8 +78,8 @@ func maskCases() []maskCase {
 		{"quotes stay", []string{v}, `'` + v[:20] + `'"'` + v[20:] + `'`, `'` + stars(20) + `'"'` + stars(20) + `'`, 1},
 		{"hexadecimal", []string{"dop_v1_" + hex}, "a " + hex + " b", "a " + stars(64) + " b", 1},
 		{"hexadecimal in groups", []string{hex}, fold10(hex, 4, ":"), fold10(stars(64), 4, ":"), 1},
-		{"database address: and the password's neighbours", []string{"postgres://billing:" + v[:16] + "@db.internal:5432/prod"},
-			"dial postgres://billing:" + v[:16] + "@db.internal:5432/prod", "dial postgres://bill***:" + stars(16) + "@**.internal:5432/prod", 1},
+		{"database address: only the password", []string{"postgres://billing:" + v[:16] + "@db.internal:5432/prod"},
+			"dial postgres://billing:" + v[:16] + "@db.internal:5432/prod", "dial postgres://billing:" + stars(16) + "@db.internal:5432/prod", 1},
 		{"whole: at boundaries", []string{"Summer2024!"}, "Summer2024! mySummer2024 Summer20245 (Summer2024)", "**********! mySummer2024 Summer20245 (**********)", 2},
 		{"whole: words", []string{"correct horse battery staple"}, "correct-horse battery\r\n staple\n", "************* *******\r\n ******\n", 1},
 		{"whole: not in part", []string{"correct horse battery staple"}, "correct horse battery", "correct horse battery", 0},
@@ -210,7 +210,7 @@ func TestReportAndStats(t *testing.T) {
 
 // After a flush the matcher goes on where it was.
 func TestHold(t *testing.T) {
-	v, key := random(newRand(31), base62, 40), random(newRand(32), base32, 16)
+	v, key := random(newRand(31), base62, 40), random(newRand(32), base32s, 16)
 	for _, c := range []struct {
 		in   string
 		held string

@@ -22,6 +22,8 @@ type lane struct {
 	seen  int              // windows that end here or before were looked at
 	live  int              // first character that is still in the buffer
 	high  int              // bytes of text that may be other than zero
+	owed  int              // characters still to come that belong to the last window met
+	owing uint32           // whose they are
 	trail gap              // gap after the last character: cells passed over, and gapEdge
 
 	phase   *[laneSize]uint8 // of base64: 1 + where in its group of four the character stands; 0: no base64
