@@ -80,7 +80,7 @@ func (c captured) viewer(value string) *viewer {
 		forms = c.as.of(value)
 	}
 	for _, form := range forms {
-		text := lettersOf(form)
+		text := lettersAndDigits(form)
 		most := v.most
 		if form == value {
 			most = 7
@@ -92,7 +92,7 @@ func (c captured) viewer(value string) *viewer {
 	return v
 }
 
-func lettersOf(text string) string {
+func lettersAndDigits(text string) string {
 	b := make([]byte, 0, len(text))
 	for i := range len(text) {
 		if class(text[i]) < classSymbol {
@@ -115,7 +115,7 @@ func (v *viewer) read(chunk []byte) {
 }
 
 func (v *viewer) find(text string) string {
-	text = lettersOf(text)
+	text = lettersAndDigits(text)
 	for _, n := range []int{7, v.most} {
 		for i := 0; i+n < len(text); i++ {
 			if v.known[text[i:i+n+1]] {

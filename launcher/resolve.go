@@ -78,7 +78,7 @@ func (r *resolving) ask(p *Plan, key guard.Key) error {
 		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
 	}
 	if p.guarded() {
-		req.Logins = p.Logins
+		req.Logins, req.Stored, req.Exempt = p.Logins, p.Stored, p.Exempt
 	}
 	data, err := json.Marshal(req)
 	if err != nil {

@@ -34,6 +34,8 @@ type request struct {
 	CIMask bool
 	Wants  []want
 	Logins []string // files that the guard looks for: no value goes anywhere
+	Stored string   // see storedNone
+	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
@@ -46,9 +48,11 @@ type want struct {
 
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
-	Found   []string
-	Notices []string
-	Errors  []said
+	Found     []string
+	Notices   []string
+	Errors    []said
+	Stored    int    // how many of the fingerprints, the last ones, are marks of stored secrets
+	StoredKey []byte // what they were made under
 }
 
 type said struct{ Text, Hint string }
@@ -90,6 +94,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
+		prints = append(prints, req.stored(context.Background(), environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {

@@ -225,8 +225,14 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
+	opt := guard.Options{Mode: mode}
+	if rep != nil {
+		launch := len(prints) - min(rep.Stored, len(prints))
+		prints, opt.Stored = prints[:launch], prints[launch:]
+		copy(opt.StoredKey[:], rep.StoredKey)
+	}
 	for i := range 3 {
-		opt := guard.Options{Mode: mode}
+		opt.Cols, opt.Rows = 0, 0
 		if t := s.cmd.Terminal; i == 0 && t != nil {
 			opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
 		}

@@ -60,26 +60,35 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 	return d.Default(ctx).Store.Fetch(ctx, name)
 }
 
-// passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
-// asks at the terminal.
+// passphrase takes what was given, or asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
+	b, err := s.givenPassphrase(ctx, prompt, confirm)
+	if !errors.Is(err, secrets.ErrNotFound) {
+		return b, err
+	}
+	b, err = AskSecret(prompt, confirm)
+	if errors.Is(err, errNoTerminal) {
+		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
+	}
+	return b, err
+}
+
+// givenPassphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names.
+func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
 	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
 	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
 	}
 	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
-	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
+	if err != nil {
 		return nil, err
 	}
-	if err == nil {
-		defer path.Destroy()
-		name := ""
-		path.Use(func(p []byte) error { name = string(p); return nil })
-		return (secrets.File{}).Fetch(ctx, name)
-	}
-	b, err = AskSecret(prompt, confirm)
-	if errors.Is(err, errNoTerminal) {
-		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
+	defer path.Destroy()
+	name := ""
+	path.Use(func(p []byte) error { name = string(p); return nil })
+	b, err = (secrets.File{}).Fetch(ctx, name)
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil, Mistake(err.Error(), "WARD_VAULT_PASSPHRASE_FILE names it") // given, and wrong: nobody is asked instead
 	}
 	return b, err
 }

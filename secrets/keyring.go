@@ -33,6 +33,7 @@ type Keyring struct {
 	Notice   func(string)  // told for each value that came from nono's entries, from any goroutine; may be nil
 	Timeout  time.Duration // for an answer of the keyring; 0 is 30 s
 	Patience time.Duration // for a person to unlock it; 0 is 2 min
+	Quiet    bool          // a keyring that is locked is ErrLocked, and nobody is asked
 
 	engine sync.Mutex   // go-keyring mixes up the prompts of calls that overlap
 	gate   gate         // one check, and so one prompt, at a time
