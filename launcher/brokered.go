@@ -103,15 +103,16 @@ func (s *session) mask(payload []byte) ([]byte, error) {
 	if s.plan.Guard == "off" || s.plan.Guard == "warn" {
 		return payload, nil
 	}
-	prints := append(slices.Clip(s.prints), s.stored()...)
-	g, _ := guard.New(s.key, prints, guard.Options{})
+	prints := append(slices.Clip(s.prints), s.fetched()...)
+	opt := guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey}
+	g, _ := guard.New(s.key, prints, opt)
 	defer g.Wipe()
 	masked, err := guard.MaskJSON(g, payload)
 	if err == nil {
 		s.met(g.Stats())
 		return masked, nil
 	}
-	plain, _ := guard.New(s.key, prints, guard.Options{})
+	plain, _ := guard.New(s.key, prints, opt)
 	defer plain.Wipe()
 	masked = append([]byte(nil), plain.Process(payload)...)
 	masked = append(masked, plain.Flush()...)
@@ -119,17 +120,24 @@ func (s *session) mask(payload []byte) ([]byte, error) {
 	return masked, nil
 }
 
-// stored fingerprints what is in the default store and not of this launch, when somebody first asks: the launch itself
-// does not wait for that. Nobody is asked to open the store, since the terminal is the command's.
-func (s *session) stored() []guard.Print {
-	s.storedOnce.Do(func() {
+// fetched fingerprints all that is in the default store when somebody first asks, as marks know less of a value and the
+// launch itself does not wait for that. Nobody is asked to open the store: the terminal is the command's.
+func (s *session) fetched() []guard.Print {
+	s.fetchOnce.Do(func() {
+		if s.plan.Stored == storedNone {
+			return
+		}
 		found, err := FetchStored(s.key, false)
 		if err != nil {
 			found.Unread = err.Error()
 		}
 		s.unread = found.Unread
+		req := request{Exempt: s.plan.Exempt}
+		for _, c := range s.plan.Credentials {
+			req.Wants = append(req.Wants, want{Ref: c.Ref.String()})
+		}
 		for _, p := range found.Prints {
-			if !slices.Contains(s.plan.Exempt, p.Name) {
+			if !req.uses(p.Name) {
 				s.others = append(s.others, p)
 			}
 		}

@@ -33,11 +33,14 @@ const (
 // request is what the resolver is asked for.
 type request struct {
 	Key    []byte
+	CIMask bool
 	Wants  []want
 	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
-	Stored bool     // and every secret of the default store
-	Ask    bool     // a person may be asked for what opens that store
+	Stored string   // see storedNone
+	All    bool     // print every secret of the default store
+	Ask    bool     // for that, a person may be asked for what opens it
+	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
@@ -50,11 +53,13 @@ type want struct {
 
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
-	Found   []string
-	Sealed  []sealed
-	Notices []string
-	Unread  string // why stored secrets are not all known to the guard; "" if they are
-	Errors  []said
+	Found     []string
+	Sealed    []sealed
+	Notices   []string
+	Errors    []said
+	Stored    int    // how many of the fingerprints, the last ones, are marks of stored secrets
+	StoredKey []byte // what they were made under
+	Unread    string // why not every stored secret was printed; "" if each was
 }
 
 type said struct{ Text, Hint string }
@@ -100,7 +105,8 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
-		prints = append(prints, req.stored(environ, &rep)...)
+		prints = append(prints, req.everything(environ, &rep)...)
+		prints = append(prints, req.stored(context.Background(), environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -191,7 +197,8 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 		}
 	}
 	maps.Copy(found, unlocked)
-	return found, nil
+	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)
+	return found, err
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
@@ -221,6 +228,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		}
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
+	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
 	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)

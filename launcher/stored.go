@@ -2,10 +2,10 @@ package launcher
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,112 +13,90 @@ import (
 	"ward/secrets"
 )
 
-// Stored is what a guard can know of the secrets in the default store.
-type Stored struct {
-	Prints []guard.Print
-	Unread string // why they are not all here, one sentence for people; "" if they are
+// Whether the guard looks for stored secrets that the launch does not use. The index has marks of them, which say
+// nothing without a key, and the key is in the store.
+const (
+	storedNone  = ""
+	storedQuiet = "quiet" // if the key is to be had without asking anybody
+	storedAsk   = "ask"   // --guard-stored: a locked store is opened for it
+)
+
+// hasIndex says whether anything was ever stored in ward's data directory. It is one look at the disk: where nothing is
+// stored, a launch does not start a resolver for it.
+func hasIndex(data string) bool {
+	_, err := os.Stat(filepath.Join(data, "index.json"))
+	return err == nil
 }
 
-// FetchStored fingerprints every stored secret under key, in a process of its own that ends right after: this one never
-// has a value. With ask a person may be asked to open the store; without, a store that is locked is Unread.
-func FetchStored(key guard.Key, ask bool) (Stored, error) {
-	r, err := beginResolver()
-	if err != nil {
-		return Stored{}, err
-	}
-	defer r.values.Close()
-	data, err := json.Marshal(request{Key: key[:], Stored: true, Ask: ask})
-	if err != nil {
-		return Stored{}, err
-	}
-	if _, err := r.requests.Write(data); err != nil {
-		r.kill()
-		return Stored{}, fmt.Errorf("resolver: %w", err)
-	}
-	if err := r.wait(); err != nil {
-		return Stored{}, err
-	}
-	return Stored{r.prints, r.report.Unread}, nil
-}
-
-// ReadStored does the same in this process, which should end soon: libraries of the stores keep copies. It saves the
-// start of another one where milliseconds count. It never asks.
-func ReadStored(ctx context.Context, key guard.Key) (Stored, error) {
-	hideProcess()
-	stores, err := OpenStores(nil)
-	if err != nil {
-		return Stored{}, err
-	}
-	return stores.fingerprints(ctx, key, false), nil
-}
-
-// stored adds the frames of all stored secrets to the resolver's answer.
-func (req request) stored(environ io.ReaderAt, rep *report) (frames []byte) {
-	if !req.Stored {
+// stored gives prints of the stored secrets that the launch does not use, and the key that they were made under. What
+// is not looked for is said, unless there is nothing to look for.
+func (req request) stored(ctx context.Context, environ io.ReaderAt, rep *report) (prints []byte) {
+	if req.Stored == storedNone {
 		return nil
 	}
 	stores, err := OpenStores(environ)
 	if err != nil {
-		rep.Unread = err.Error()
 		return nil
 	}
-	var key guard.Key
-	copy(key[:], req.Key)
-	found := stores.fingerprints(context.Background(), key, req.Ask)
-	rep.Unread = found.Unread
-	given := map[string]bool{} // the command's own come under their variables' names
-	for _, w := range req.Wants {
-		given[w.Ref] = true
+	stores.Keyring.Quiet = req.Stored == storedQuiet
+	choice := stores.Default(ctx)
+	known, err := stores.Keyring.Index.All()
+	if err != nil {
+		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error())
+		return nil
 	}
-	for _, p := range found.Prints {
-		if given[p.Name] {
+	var names []string
+	for name, meta := range known {
+		// What lies in another store was marked under that one's key.
+		if len(meta.Marks) > 0 && (meta.Place == "vault") == (choice.Name == "vault") && !req.uses(name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	if req.Stored == storedAsk {
+		stores.open(ctx)
+	}
+	key, err := stores.MarksKey(ctx)
+	if err != nil {
+		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error()+storedHint(err))
+		return nil
+	}
+	rep.StoredKey = key[:]
+	for _, name := range names {
+		p, err := guard.ReadMarks(name, known[name].Marks)
+		if err == nil {
+			prints, err = p.AppendBinary(prints)
+		}
+		if err != nil {
+			rep.Notices = append(rep.Notices, "stored secret "+name+": is not looked for: "+err.Error())
 			continue
 		}
-		if frames, err = p.AppendBinary(frames); err != nil {
-			rep.Unread = err.Error()
-		}
+		rep.Stored++
 	}
-	return frames
+	return prints
 }
 
-// fingerprints reads the default store. One value that cannot be read does not keep the others from being known.
-func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool) (all Stored) {
-	if !ask {
-		s.Keyring.Patience = -1
-		s.Vault.Passphrase = s.givenPassphrase
+func storedHint(err error) string {
+	if errors.Is(err, secrets.ErrLocked) {
+		return "; --guard-stored asks"
 	}
-	choice := s.Default(ctx)
-	names, err := choice.Store.List(ctx)
-	if err != nil {
-		all.Unread = err.Error()
-		return all
-	}
-	var unread []string
-	for _, name := range names {
-		value, err := choice.Store.Fetch(ctx, name)
-		switch {
-		case errors.Is(err, secrets.ErrLocked):
-			all.Unread = fmt.Sprintf("the %d stored secrets are not known: the %s is locked", len(names), choice.Name)
-			return all
-		case err != nil:
-			unread = append(unread, name)
-			continue
-		}
-		value.Use(func(v []byte) error {
-			all.Prints = append(all.Prints, guard.Fingerprint(key, name, v))
-			return nil
-		})
+	return ""
+}
+
+// uses says whether the launch was given the secret, or was told to leave it alone.
+func (req request) uses(name string) bool {
+	return slices.Contains(req.Exempt, name) || slices.ContainsFunc(req.Wants, func(w want) bool {
+		_, bare, scheme := strings.Cut(w.Ref, "://")
+		return !scheme && w.Ref == name || bare == "ward/"+name || bare == name
+	})
+}
+
+// open has the store ask for what opens it. Its answer is of no interest: what is read next says whether it is open.
+func (s *Stores) open(ctx context.Context) {
+	if value, err := s.Default(ctx).Store.Fetch(ctx, "_ward/"+marksKey); err == nil {
 		value.Destroy()
 	}
-	if slices.Sort(unread); len(unread) > 0 {
-		all.Unread = fmt.Sprintf("%d stored secrets cannot be read: %s", len(unread), strings.Join(unread, ", "))
-	}
-	return all
-}
-
-// givenPassphrase takes the vault's from where it was put, and asks nobody.
-func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
-	return s.passphraseFrom(ctx, func() (*secrets.Buffer, error) {
-		return nil, Mistake("nobody is to be asked now", "set WARD_VAULT_PASSPHRASE_FILE, or --guard-stored asks")
-	})
 }

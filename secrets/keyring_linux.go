@@ -27,6 +27,9 @@ const (
 	ssNone       = dbus.ObjectPath("/")
 )
 
+// itemLimit: the Secret Service has none of its own; 1 MiB goes through.
+const itemLimit = 0
+
 // keyringAnswers is nil if there is a keyring with a collection to store in.
 func keyringAnswers(ctx context.Context) error {
 	conn, err := sessionBus(ctx)
@@ -50,11 +53,11 @@ func (k *Keyring) unlock(ctx context.Context) error {
 	}
 	defer conn.Close()
 	path, locked, err := collection(short, conn)
-	if err == nil && locked && k.Patience < 0 {
-		return lockedError("nobody is to be asked now")
-	}
 	if err != nil || !locked {
 		return err
+	}
+	if k.Quiet {
+		return lockedError("nobody was asked to unlock it")
 	}
 	var unlocked []dbus.ObjectPath
 	var prompt dbus.ObjectPath

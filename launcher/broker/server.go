@@ -99,7 +99,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for conn := range s.conns {
-		conn.SetDeadline(time.Unix(1, 0))
+		conn.Close() // and not a deadline: Serve sets its own
 	}
 	s.mu.Unlock()
 	s.serves.Wait()
