@@ -24,7 +24,7 @@ func Diff(name string, before, after []byte) string {
 	const around = 3
 	from, past := max(0, head-around), min(around, tail)
 	var out strings.Builder
-	fmt.Fprintf(&out, "--- %s\n+++ %s\n@@ -%d,%d +%d,%d @@\n", name, name, from+1, len(a)-tail+past-from, from+1, len(b)-tail+past-from)
+	fmt.Fprintf(&out, "--- %s\n+++ %s\n@@ -%s +%s @@\n", name, name, span(from, len(a)-tail+past-from), span(from, len(b)-tail+past-from))
 	write := func(sign byte, part []string) {
 		for _, line := range part {
 			out.WriteByte(sign)
@@ -36,6 +36,14 @@ func Diff(name string, before, after []byte) string {
 	write('+', b[head:len(b)-tail])
 	write(' ', a[len(a)-tail:len(a)-tail+past])
 	return out.String()
+}
+
+// span is a range of lines as diff writes it: an empty one is named by the line before it.
+func span(from, n int) string {
+	if n == 0 {
+		return fmt.Sprintf("%d,0", from)
+	}
+	return fmt.Sprintf("%d,%d", from+1, n)
 }
 
 func lines(text []byte) []string {
