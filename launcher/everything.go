@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +18,16 @@ import (
 type Stored struct {
 	Prints []guard.Print
 	Unread string // why they are not all here, one sentence for people; "" if they are
+
+	// What ReadStored gives instead of the prints of secrets that the index has marks of, and the key to them.
+	Marks    []guard.Print
+	MarksKey guard.Key
+}
+
+// Guard makes a guard by them.
+func (s Stored) Guard(key guard.Key) *guard.Guard {
+	g, _ := guard.New(key, s.Prints, guard.Options{Stored: s.Marks, StoredKey: s.MarksKey})
+	return g
 }
 
 // FetchStored fingerprints every stored secret under key, in a process of its own that ends right after: this one never
@@ -38,18 +49,46 @@ func FetchStored(key guard.Key, ask bool) (Stored, error) {
 	if err := r.wait(); err != nil {
 		return Stored{}, err
 	}
-	return Stored{r.prints, r.report.Unread}, nil
+	return Stored{Prints: r.prints, Unread: r.report.Unread}, nil
 }
 
-// ReadStored does the same in this process, which should end soon: libraries of the stores keep copies. It saves the
-// start of another one where milliseconds count. It never asks.
+// ReadStored is for where milliseconds count. It works in this process, which should end soon, since libraries of the
+// stores keep copies; and it takes the marks of secrets from the index where there are some, because each value that is
+// fetched from a keyring takes longer than all else. It never asks.
 func ReadStored(ctx context.Context, key guard.Key) (Stored, error) {
 	hideProcess()
 	stores, err := OpenStores(nil)
 	if err != nil {
 		return Stored{}, err
 	}
-	return stores.fingerprints(ctx, key, false), nil
+	stores.Keyring.Quiet = true
+	known, err := stores.Keyring.Index.All()
+	if err != nil {
+		return Stored{}, err
+	}
+	place := stores.Default(ctx).Name
+	all := stores.fingerprints(ctx, key, false, func(name string) bool {
+		meta := known[name]
+		return len(meta.Marks) > 0 && (meta.Place == "vault") == (place == "vault")
+	})
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		meta := known[name]
+		if len(meta.Marks) == 0 || (meta.Place == "vault") != (place == "vault") {
+			continue
+		}
+		print, err := guard.ReadMarks(name, meta.Marks)
+		if err != nil {
+			return Stored{}, err
+		}
+		all.Marks = append(all.Marks, print)
+	}
+	if len(all.Marks) == 0 || all.Unread != "" {
+		return all, nil
+	}
+	if all.MarksKey, err = stores.MarksKey(ctx); err != nil {
+		all.Unread = fmt.Sprintf("%d stored secrets are not known: %v", len(all.Marks), err)
+	}
+	return all, nil
 }
 
 // everything adds the frames of all stored secrets to the resolver's answer.
@@ -64,7 +103,7 @@ func (req request) everything(environ io.ReaderAt, rep *report) (frames []byte) 
 	}
 	var key guard.Key
 	copy(key[:], req.Key)
-	found := stores.fingerprints(context.Background(), key, req.Ask)
+	found := stores.fingerprints(context.Background(), key, req.Ask, nil)
 	rep.Unread = found.Unread
 	for _, p := range found.Prints {
 		if frames, err = p.AppendBinary(frames); err != nil {
@@ -74,8 +113,9 @@ func (req request) everything(environ io.ReaderAt, rep *report) (frames []byte) 
 	return frames
 }
 
-// fingerprints reads the default store. One value that cannot be read does not keep the others from being known.
-func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool) (all Stored) {
+// fingerprints reads the default store, but for what skip names. One value that cannot be read does not keep the others
+// from being known.
+func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool, skip func(name string) bool) (all Stored) {
 	if !ask {
 		s.Keyring.Quiet = true
 		s.quiet.Store(true)
@@ -88,8 +128,8 @@ func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool) (all
 	}
 	var unread []string
 	for _, name := range names {
-		if strings.HasPrefix(name, "_ward/") {
-			continue // ward's own
+		if strings.HasPrefix(name, "_ward/") || skip != nil && skip(name) { // the first are ward's own
+			continue
 		}
 		value, err := choice.Store.Fetch(ctx, name)
 		switch {

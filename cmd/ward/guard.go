@@ -84,7 +84,7 @@ func maskStored(text []byte) ([]byte, error) {
 	if stored.Unread != "" {
 		return nil, fmt.Errorf("%s", stored.Unread)
 	}
-	g, _ := guard.New(key, stored.Prints, guard.Options{})
+	g := stored.Guard(key)
 	defer g.Wipe()
 	return guard.MaskJSON(g, text)
 }
