@@ -7,9 +7,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"ward/guard"
 	"ward/secrets"
@@ -36,6 +38,10 @@ type request struct {
 	Stored string   // see storedNone
 	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
+	Silent bool     // no line about what is being waited for
+
+	Commands         map[string]secrets.Command // of cmd://NAME
+	Changeable, Kept []string                   // see secrets.Runner
 }
 
 type want struct {
@@ -63,14 +69,27 @@ func EnterResolver() {
 	}
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
-	if err := resolve(os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
+	ctx := endingContext()
+	go func() {
+		<-ctx.Done()
+		time.Sleep(2 * time.Second) // for programs to be ended and the terminal to be given back
+		os.Exit(1)
+	}()
+	if err := resolve(ctx, os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
 		os.NewFile(fdReport, "report"), os.NewFile(fdEnviron, "environ")); err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
+// endingContext ends with the first signal that asks this process to end, less those that it was started to ignore.
+func endingContext() context.Context {
+	signals := slices.DeleteFunc([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, signal.Ignored)
+	ctx, _ := signal.NotifyContext(context.Background(), signals...)
+	return ctx
+}
+
+func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	var req request
 	decoder := json.NewDecoder(in)
 	if err := decoder.Decode(&req); err != nil {
@@ -79,13 +98,16 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	// A supervisor that is gone needs no answer, and nobody should go on typing a passphrase for it.
 	go func() {
 		io.Copy(io.Discard, io.MultiReader(decoder.Buffered(), in))
-		syscall.Kill(os.Getpid(), syscall.SIGTERM) // and not an exit: a prompt gives the terminal its echo back
+		syscall.Kill(os.Getpid(), syscall.SIGTERM) // and not an exit: the terminal is given back, and programs are ended
 	}()
 	if err := takeEnviron(environ, req.Apart); err != nil {
 		return err
 	}
 	var rep report
-	found, err := req.fetch(context.Background(), environ, &rep)
+	found, err := req.fetch(ctx, environ, &rep)
+	if ctx.Err() != nil {
+		return ctx.Err() // who sent the signal waits for the end, and for no words
+	}
 	rep.say(err)
 	var prints []byte
 	if err == nil {
@@ -93,7 +115,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
-		prints = append(prints, req.stored(context.Background(), environ, &rep)...)
+		prints = append(prints, req.stored(ctx, environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -154,7 +176,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 		defer mu.Unlock()
 		rep.Notices = append(rep.Notices, s)
 	}
-	resolver := stores.Resolver()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	resolver := req.resolver(stores, stop)
 	var refs, optional []secrets.Ref
 	for _, w := range req.Wants {
 		ref, err := secrets.ParseRef(w.Ref)
@@ -167,20 +191,12 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 			refs = append(refs, ref)
 		}
 	}
-	found, err := resolver.Resolve(ctx, refs)
-	if err != nil {
-		return nil, err
+	found, err := fetchAll(ctx, resolver, refs, optional)
+	if err != nil && ctx.Err() != nil {
+		stores.terminal().settle()
+		err = errInterrupted
 	}
-	for _, ref := range optional {
-		one, err := resolver.Resolve(ctx, []secrets.Ref{ref})
-		switch {
-		case err == nil:
-			found[ref] = one[ref]
-		case !errors.Is(err, secrets.ErrNotFound):
-			return nil, err
-		}
-	}
-	return found, nil
+	return found, err
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
