@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 
 	"ward/sandbox"
 	"ward/secrets"
@@ -84,4 +87,28 @@ func fetchAll(ctx context.Context, resolver secrets.Resolver, refs, optional []s
 		return nil, err
 	}
 	return found, nil
+}
+
+// minding ends its source's program with the first signal that asks this process to end: the program is in a group of
+// its own, and a terminal's Ctrl-C does not reach it.
+type minding struct{ secrets.Source }
+
+func (m minding) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
+	ctx, stop := untilEnding(ctx)
+	defer stop()
+	return m.Source.Fetch(ctx, path)
+}
+
+// untilEnding gives a context that ends with the first of the signals.
+func untilEnding(ctx context.Context) (context.Context, func()) {
+	list := endings()
+	if len(list) == 0 { // to signal.Notify that would be all signals there are
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, list...)
+}
+
+// endings are the signals that ask a process to end, less those that this one was started to ignore.
+func endings() []os.Signal {
+	return slices.DeleteFunc([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, signal.Ignored)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -69,7 +68,7 @@ func EnterResolver() {
 	}
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
-	ctx := endingContext()
+	ctx, _ := untilEnding(context.Background())
 	go func() {
 		<-ctx.Done()
 		time.Sleep(2 * time.Second) // for programs to be ended and the terminal to be given back
@@ -80,13 +79,6 @@ func EnterResolver() {
 		os.Exit(1)
 	}
 	os.Exit(0)
-}
-
-// endingContext ends with the first signal that asks this process to end, less those that it was started to ignore.
-func endingContext() context.Context {
-	signals := slices.DeleteFunc([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, signal.Ignored)
-	ctx, _ := signal.NotifyContext(context.Background(), signals...)
-	return ctx
 }
 
 func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ io.ReaderAt) error {

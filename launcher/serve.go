@@ -44,10 +44,8 @@ func (s *session) serve() (code int, err error) {
 // mind takes the signals that end a launch while it waits for credentials. Those that come later, before it listens,
 // are the command's.
 func (s *session) mind() {
-	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-		if !signal.Ignored(sig) {
-			signal.Notify(s.signals, sig)
-		}
+	if list := endings(); len(list) > 0 { // none would be all of them
+		signal.Notify(s.signals, list...)
 	}
 }
 

@@ -13,6 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// play lets this test binary be the programs that it is started under the names of.
+func play(program string) (status int, played bool) {
+	if program == "op" {
+		return playOp(), true
+	}
+	if lookup, ok := playStores()[program]; ok {
+		return playStore(lookup), true
+	}
+	return 0, false
+}
+
 // opToken opens the played 1Password; the real ones begin with ops_.
 const opToken = "ops_played"
 
@@ -283,5 +294,25 @@ func TestWaitingLine(t *testing.T) {
 	}
 	if o := end(t, p.run(t, run("slow")...)); strings.Contains(o.stderr, "waiting") || o.code != 0 {
 		t.Errorf("not on a terminal: %+v", o)
+	}
+}
+
+// ward get reads the same places, and Ctrl-C ends the program there too.
+func TestGetFromOnePassword(t *testing.T) {
+	p := one(t)
+	value := secretValue()
+	dir := p.onePassword(t, map[string]string{"api.key": value})
+	if o := end(t, p.command(t, p.ward, "get", "--raw", "op://Work/api/key")); o.stdout != value || o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+	term := p.atTerminal(t, p.command(t, p.ward, "get", "--raw", "op://Work/hangs/key"))
+	until(t, "op runs", func() bool { _, err := os.Stat(filepath.Join(dir, "pid")); return err == nil })
+	term.await(t, 0, "waiting for 1Password…")
+	term.press(t, ctrlC)
+	if code := term.code(t); code != 1 || !strings.Contains(term.shown(), "secret op://Work/hangs/key: 1Password: ") {
+		t.Errorf("exit %d: %q", code, term.shown())
+	}
+	if left := withArgument("op://Work/hangs/key"); len(left) > 0 {
+		t.Errorf("still there: %v", left)
 	}
 }
