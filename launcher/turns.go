@@ -95,6 +95,8 @@ func (t *turns) front(group int) (restore func(), err error) {
 				return errors.Join(unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, own), unix.IoctlSetTermios(fd, setTermios, mode))
 			})
 		})
+		// In a pipeline (`ward run … | less`) others are in this group, and may have been stopped for wanting to read.
+		unix.Kill(0, unix.SIGCONT)
 	}, nil
 }
 
