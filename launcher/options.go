@@ -55,6 +55,8 @@ type Host struct {
 	TTY     [3]bool // whether stdin, stdout and stderr are terminals
 	// Foreground: ward is in the foreground of its terminal.
 	Foreground bool
+	// Self is ward's own program, which asks the launch's broker from inside; "" if it cannot be found.
+	Self string
 	// Nested: ward runs inside a launch of ward.
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
@@ -79,6 +81,7 @@ func ThisHost() (Host, error) {
 	}
 	h.Foreground = foreground()
 	h.Nested = Nested()
+	h.Self, _ = os.Executable()
 	h.Own = ownDirs(home, h.env)
 	h.Stored = hasIndex(h.Own[1])
 	return h, nil

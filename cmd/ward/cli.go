@@ -21,6 +21,9 @@ type cli struct {
 	Get     getCmd     `cmd:"" help:"Read a secret."`
 	Ls      lsCmd      `cmd:"" help:"List the names of secrets."`
 	Rm      rmCmd      `cmd:"" help:"Remove a secret."`
+	Unlock  unlockCmd  `cmd:"" help:"Keep secrets unlocked in this terminal for a while."`
+	Lock    lockCmd    `cmd:"" help:"End that."`
+	Handoff handoffCmd `cmd:"" name:"__handoff" hidden:"" help:"The part of a hand-off that the shell calls."`
 	Profile profileCmd `cmd:"" help:"Look at profiles."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what this machine can enforce."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -5,11 +5,13 @@ import (
 	"os"
 
 	"ward/launcher"
+	"ward/launcher/session"
 	"ward/sandbox"
 )
 
 func main() {
 	sandbox.Enter()
 	launcher.EnterResolver()
+	session.Enter()
 	os.Exit(run(os.Args[1:]))
 }

@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"ward/detect"
 	"ward/launcher"
+	"ward/launcher/broker"
+	"ward/launcher/session"
 	"ward/secrets"
 )
 
@@ -123,30 +127,59 @@ type getCmd struct {
 // Help is the example of `ward get --help`.
 func (getCmd) Help() string { return "ward get github_token --raw | wc -c" }
 
-// Run is `ward get`. Without --raw it says whether the secret is there and can be read, without showing it.
+// Run is `ward get`. Without --raw it prints a line that a shell evals, which holds no value.
 func (c *getCmd) Run(stdout io.Writer) error {
-	s, err := stores()
+	if brokerAddr() != "" {
+		return getInside(stdout, c.Key, c.Raw)
+	}
+	caller, err := session.Caller()
 	if err != nil {
 		return err
+	}
+	action := detect.Get
+	if c.Raw {
+		action = detect.GetRaw
+	}
+	if err := caller.May(action); err != nil {
+		return refused(err)
 	}
 	ref, err := secrets.ParseRef(c.Key)
 	if err != nil {
 		return err
 	}
-	found, err := s.Resolver().Resolve(context.Background(), []secrets.Ref{ref})
-	if err != nil {
+	value, err := fetch(ref, action, caller)
+	if err != nil && !c.Raw {
+		return fail(stdout, err)
+	} else if err != nil {
 		return err
 	}
-	value := found[ref]
 	defer value.Destroy()
 	if !c.Raw {
-		note("%s is there, %d bytes; --raw prints it", ref, value.Len())
-		return nil
+		return handOff(stdout, ref, value, caller)
 	}
 	return value.Use(func(v []byte) error {
 		_, err := stdout.Write(v)
 		return err
 	})
+}
+
+// fetch reads a secret out of the terminal's session, else where it is stored.
+func fetch(ref secrets.Ref, action detect.Action, caller detect.Caller) (*secrets.Buffer, error) {
+	if ref.Scheme == "" {
+		value, err := launcher.FromSession(ref.Path, action, caller)
+		if refusal := (*broker.Refusal)(nil); err == nil || errors.As(err, &refusal) {
+			return value, refused(err)
+		}
+	}
+	s, err := stores()
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Resolver().Resolve(context.Background(), []secrets.Ref{ref})
+	if err != nil {
+		return nil, err
+	}
+	return found[ref], nil
 }
 
 type lsCmd struct {
