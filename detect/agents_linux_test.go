@@ -132,7 +132,7 @@ func (a realAgent) run(t *testing.T, command string) {
 		}
 	}
 	project := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, a.argv[0]), a.argv[1:]...)
 	cmd.Dir = project
