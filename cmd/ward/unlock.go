@@ -10,6 +10,7 @@ import (
 )
 
 type unlockCmd struct {
+	storeFlag
 	Prefix string        `arg:"" help:"Which secrets: a name, or what it begins with up to a slash."`
 	For    time.Duration `default:"4h" placeholder:"4h" help:"How long; time that the machine sleeps counts."`
 }
@@ -31,7 +32,7 @@ func (c *unlockCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	s, err := stores()
+	s, err := c.open()
 	if err != nil {
 		return err
 	}
