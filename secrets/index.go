@@ -126,6 +126,18 @@ func (x *Index) Rename(ctx context.Context, old, new string) error {
 	})
 }
 
+// copy gives new what is known about old, whatever is known about it.
+func (x *Index) copy(ctx context.Context, old, new string) error {
+	return x.change(ctx, func(entries map[string]json.RawMessage) error {
+		raw, there := entries[old]
+		if !there {
+			raw = json.RawMessage("{}")
+		}
+		entries[new] = raw
+		return nil
+	})
+}
+
 // mergeMeta puts meta over an entry and keeps the fields that Meta does not have.
 func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
 	fields, known := map[string]json.RawMessage{}, map[string]json.RawMessage{}
@@ -152,5 +164,5 @@ func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
 
 // metaFields are the names of Meta's fields in JSON.
 func metaFields() []string {
-	return []string{"type", "peek", "expires", "strict", "rotate", "bundle", "desc", "marks", "changed"}
+	return []string{"type", "peek", "expires", "strict", "rotate", "bundle", "desc", "marks", "changed", "place"}
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -276,7 +278,17 @@ func (k *Keyring) List(ctx context.Context) ([]string, error) {
 	if k.Index == nil {
 		return nil, keyringError("", "keyring", errors.New("there is no list of names"))
 	}
-	return k.Index.Names()
+	known, err := k.Index.All()
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if known[name].Place == "" { // else the vault has it
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 func (k *Keyring) timeout() time.Duration  { return cmp.Or(k.Timeout, 30*time.Second) }

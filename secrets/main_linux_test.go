@@ -2,7 +2,7 @@ package secrets
 
 func helpers() map[string]func() int {
 	return map[string]func() int{
-		"filesystems": filesystemProbe, "index": indexWriter, "index-endless": indexEndless, "keyring": keyringWrites,
+		"filesystems": filesystemProbe, "keep": mortalKeep, "index": indexWriter, "index-endless": indexEndless, "keyring": keyringWrites,
 		"memlock": memlockProbe, "unlock": unlockProbe, "vault": vaultWrites,
 	}
 }

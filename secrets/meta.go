@@ -23,7 +23,8 @@ type Meta struct {
 	Bundle  string    `json:"bundle,omitempty"` // a plain name, as parts of a secret's name are
 	Desc    string    `json:"desc,omitempty"`   // one line for people
 	Marks   []byte    `json:"marks,omitempty"`  // recognise the value in output; made and read elsewhere, opaque here
-	Changed time.Time `json:"changed,omitzero"` // when the value was last stored
+	Changed time.Time `json:"changed,omitzero"` // when the value was last stored; zero while that is going on, or was cut short
+	Place   string    `json:"place,omitempty"`  // "vault" where the value is there; "" is the keyring
 }
 
 // What a Meta may hold, in bytes; an index stays small enough to be read by every command.
