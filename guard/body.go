@@ -10,7 +10,7 @@ import "io"
 type Body struct {
 	guard  *Guard
 	walk   walk
-	root   *place
+	root   *spot
 	wants  want    // of the string being read
 	digits [4]byte // of \u
 	out    []byte  // what goes on
@@ -39,7 +39,7 @@ func NewBody(g *Guard, api API) *Body { return &Body{guard: g, root: api.places(
 func (b *Body) Process(buf []byte) ([]byte, error) {
 	b.out = b.out[:0]
 	for i := 0; i < len(buf) && b.err == nil; {
-		if s := b.walk.state; s == inString || s == inEscape || s == inHex {
+		if s := b.walk.state; s == inString || s == inEscape || s == inHexEscape {
 			n, err := b.text(buf[i:])
 			b.walk.at += int64(n)
 			i += n

@@ -13,7 +13,7 @@ import (
 )
 
 // hide gives what a masked text should be: each «…» of it stands for the value, and {…} for its mask.
-func hide(text, value string) (before, after string) {
+func starred(text, value string) (before, after string) {
 	before = strings.NewReplacer("«»", value, "‹›", value).Replace(text)
 	return before, strings.NewReplacer("«»", value, "‹›", strings.Repeat("*", len(value))).Replace(text)
 }
@@ -42,7 +42,7 @@ func TestBodyRequests(t *testing.T) {
 		"any":                         {Any, `[{"‹›":"‹›"},"‹›",1,null]`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, want := hide(c.text, value)
+			in, want := starred(c.text, value)
 			b := NewBody(guardOf(t, Options{}, value), c.api)
 			got, err := io.ReadAll(b.Reader(iotest.OneByteReader(strings.NewReader(in))))
 			if err != nil || string(got) != want {

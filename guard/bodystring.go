@@ -15,7 +15,7 @@ func (b *Body) open(object bool) {
 }
 
 // next is the place of the value that comes next in l.
-func (l *level) next() *place {
+func (l *level) next() *spot {
 	if l.object {
 		return l.member
 	}

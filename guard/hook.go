@@ -42,8 +42,8 @@ type Answer struct {
 // codeBlock is the exit code that all four take for "this must not pass".
 const codeBlock = 2
 
-// payload is what a hook is told, as far as any of the agents tells it.
-type payload struct {
+// toolCall is what a hook is told, as far as any of the agents tells it.
+type toolCall struct {
 	Event        string          `json:"hook_event_name"`
 	Tool         string          `json:"tool_name"`
 	Input        json.RawMessage `json:"tool_input"`
@@ -64,7 +64,7 @@ type payload struct {
 
 // agent tells whose payload this is, "" if nobody's that is known. Gemini CLI alone names its events so; Codex and
 // Claude Code share names, and only Codex has turns.
-func (p *payload) agent() Agent {
+func (p *toolCall) agent() Agent {
 	switch {
 	case p.CursorSince != nil || p.Conversation != nil:
 		return Cursor
@@ -92,7 +92,7 @@ func (h Hook) Answer(stdin []byte) Answer {
 	if len(bytes.TrimSpace(stdin)) == 0 {
 		return h.unchecked(h.Agent, errors.New("the payload is empty"))
 	}
-	var p payload
+	var p toolCall
 	if err := json.Unmarshal(stdin, &p); err != nil {
 		return h.unchecked(h.Agent, errors.New("the payload is not the JSON of a hook"))
 	}
@@ -176,7 +176,7 @@ func unknownEvent() error { return errors.New("the event is not one that ward wa
 // claude: updatedToolOutput replaces what a tool gave, if it has the tool's own shape; else it is dropped and the
 // original goes on (a block only adds words to it). No answer to PostToolUseFailure hides the error of a tool or stops
 // the agent: that is done by PostToolBatch, which comes right before the model is asked and sees what it would get.
-func (h Hook) claude(p *payload) (Answer, error) {
+func (h Hook) claude(p *toolCall) (Answer, error) {
 	switch p.Event {
 	case "PostToolUse":
 		masked, found, err := h.masked(p.Response)
@@ -235,7 +235,7 @@ func hasMask(input json.RawMessage) bool {
 	if len(input) == 0 {
 		return false
 	}
-	b := Body{root: &place{wants: watch, deep: true}}
+	b := Body{root: &spot{wants: watch, deep: true}}
 	_, err := b.Process(input)
 	return err == nil && b.MaskRuns() > 0
 }

@@ -83,8 +83,8 @@ func TestHookAnswers(t *testing.T) {
 		"cursor file, nothing": {`{` + cursorHead + `"hook_event_name":"beforeReadFile","file_path":"/p/a","content":"x"}`, `{"permission":"allow"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, _ := hide(c.in, value)
-			_, want := hide(c.out, value)
+			in, _ := starred(c.in, value)
+			_, want := starred(c.out, value)
 			got := Hook{Mask: maskWith(t, value)}.Answer([]byte(in))
 			if string(got.Stdout) != want || got.Stderr != c.stderr || got.Code != 0 {
 				t.Errorf("got  %s, %q, %d\nwant %s, %q, 0", got.Stdout, got.Stderr, got.Code, want, c.stderr)

@@ -6,7 +6,7 @@ import (
 
 // codex: a hook cannot give a tool's result another value (a key that Codex does not know makes the whole answer void),
 // but "continue": false puts stopReason in its place.
-func (h Hook) codex(p *payload) (Answer, error) {
+func (h Hook) codex(p *toolCall) (Answer, error) {
 	if p.Event != "PostToolUse" {
 		return Answer{}, unknownEvent()
 	}
@@ -19,7 +19,7 @@ func (h Hook) codex(p *payload) (Answer, error) {
 
 // gemini: a denied result is hidden, and the reason goes to the model in its place. What is shown to the person stays
 // as it is.
-func (h Hook) gemini(p *payload) (Answer, error) {
+func (h Hook) gemini(p *toolCall) (Answer, error) {
 	if p.Event != "AfterTool" {
 		return Answer{}, unknownEvent()
 	}
@@ -38,7 +38,7 @@ func (h Hook) gemini(p *payload) (Answer, error) {
 
 // cursor: the result of an MCP tool can be replaced, and a file can be kept from being read. The output of a shell
 // command cannot be touched; it is only said.
-func (h Hook) cursor(p *payload) (Answer, error) {
+func (h Hook) cursor(p *toolCall) (Answer, error) {
 	switch p.Event {
 	case "beforeReadFile":
 		_, found, err := h.masked(p.Content)
@@ -58,7 +58,7 @@ func (h Hook) cursor(p *payload) (Answer, error) {
 	return Answer{}, unknownEvent()
 }
 
-func (h Hook) cursorOutput(p *payload) (Answer, error) {
+func (h Hook) cursorOutput(p *toolCall) (Answer, error) {
 	output := p.Output
 	if len(output) == 0 {
 		output = p.Result

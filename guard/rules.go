@@ -35,9 +35,9 @@ const (
 	watch      // look for the stars of a mask: the model wrote it
 )
 
-// place is where a string stands, as far as the rules tell places apart.
-type place struct {
-	members map[string]*place // "[]" for the elements of an array
+// spot is where a string stands, as far as the rules tell places apart.
+type spot struct {
+	members map[string]*spot // "[]" for the elements of an array
 	wants   want
 	deep    bool   // the same for all that is inside
 	kind    string // only in an object of this type; "" is any
@@ -72,8 +72,8 @@ func (a API) rules() (masked, watched []string) {
 }
 
 // places makes a tree of the rules.
-func (a API) places() *place {
-	root := &place{}
+func (a API) places() *spot {
+	root := &spot{}
 	masked, watched := a.rules()
 	for _, path := range masked {
 		root.add(path, masks)
@@ -84,15 +84,15 @@ func (a API) places() *place {
 	return root
 }
 
-func (p *place) add(path string, wants want) {
+func (p *spot) add(path string, wants want) {
 	path, deep := strings.CutSuffix(path, "…")
 	path, kind, _ := strings.Cut(path, "=")
 	for _, name := range strings.FieldsFunc(strings.ReplaceAll(path, "[]", ".[]"), func(r rune) bool { return r == '.' }) {
 		next := p.members[name]
 		if next == nil {
-			next = &place{}
+			next = &spot{}
 			if p.members == nil {
-				p.members = map[string]*place{}
+				p.members = map[string]*spot{}
 			}
 			p.members[name] = next
 		}
@@ -102,7 +102,7 @@ func (p *place) add(path string, wants want) {
 }
 
 // member is the place of an object's or array's member.
-func (p *place) member(name string) *place {
+func (p *spot) member(name string) *spot {
 	switch {
 	case p == nil || p.deep:
 		return p

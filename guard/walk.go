@@ -21,8 +21,8 @@ type walk struct {
 // level is an object or an array that is open.
 type level struct {
 	object bool
-	place  *place  // of the rules; nil: nothing in here is of interest
-	member *place  // of the value that comes next
+	place  *spot   // of the rules; nil: nothing in here is of interest
+	member *spot   // of the value that comes next
 	about  *string // kind or role, where the value that comes next is that; else nil
 	kind   string  // what "type" said so far
 	role   string  // what "role" said so far
@@ -39,7 +39,7 @@ const (
 	valueDone
 	inString
 	inEscape
-	inHex
+	inHexEscape
 	inLiteral
 	// Numbers: after the minus, a leading zero, digits, the point, digits after it, the e, its sign, its digits.
 	inMinus
@@ -249,13 +249,13 @@ func (b *Body) text(buf []byte) (int, error) {
 			}
 			w.state = inString
 			if buf[i] == 'u' {
-				w.state, w.hex, w.rune = inHex, 4, 0
+				w.state, w.hex, w.rune = inHexEscape, 4, 0
 			} else {
 				b.escape([]byte{'\\', buf[i]}, rune("\"\\/\b\f\n\r\t"[at]))
 			}
 			i++
 		default:
-			digit := bytes.IndexByte([]byte("0123456789abcdef"), lowerHex(buf[i]))
+			digit := bytes.IndexByte([]byte("0123456789abcdef"), lowered(buf[i]))
 			if digit < 0 {
 				return i, w.wrongAt(i, "malformed escape")
 			}
@@ -271,7 +271,7 @@ func (b *Body) text(buf []byte) (int, error) {
 	return len(buf), nil
 }
 
-func lowerHex(c byte) byte {
+func lowered(c byte) byte {
 	if 'A' <= c && c <= 'F' {
 		return c + 'a' - 'A'
 	}
