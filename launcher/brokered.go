@@ -9,10 +9,13 @@ import (
 	"ward/sandbox"
 )
 
-// keptValue says which variable's value comes next in the pipe of kept, and its size in bytes.
-type keptValue struct {
+// sealed is a variable's value as the broker hands it out again (`ward get` inside): the resolver sealed it with a key
+// that only the command has, in a variable beside the value itself. So the supervisor can hand over what it cannot read,
+// nobody has to be asked for a passphrase while the terminal is the command's, and a source that was overwritten
+// (env://) does not matter.
+type sealed struct {
 	Var  string
-	Size int
+	Text []byte
 }
 
 // brokerName is where the broker of a launch answers, in the abstract namespace of unix sockets. Nothing is made for it
@@ -43,7 +46,7 @@ func (s *session) listenBroker() {
 // broker makes the server when the first connection comes.
 func (s *session) broker() *broker.Server {
 	s.brokerOnce.Do(func() {
-		s.served = &broker.Server{Value: s.value, Mask: s.mask, Record: s.record}
+		s.served = &broker.Server{Sealed: s.sealedValue, Mask: s.mask, Record: s.record}
 		for _, c := range s.plan.Credentials {
 			if slices.Contains(s.found, c.Var) {
 				s.served.Names = append(s.served.Names, c.Ref.String())
@@ -62,28 +65,27 @@ func (s *session) broker() *broker.Server {
 func (s *session) closeBroker() {
 	s.brokerOnce.Do(func() { s.served = &broker.Server{} })
 	s.served.Close()
-	s.kept.close()
 }
 
-// value finds a secret of the launch by its reference or by its variable.
-func (s *session) value(name string) (broker.Value, error) {
+// sealedValue finds a secret of the launch by its reference or by its variable.
+func (s *session) sealedValue(name string) ([]byte, error) {
 	for _, c := range s.plan.Credentials {
-		if c.Ref.String() != name && c.Var != name || !slices.Contains(s.found, c.Var) {
+		if c.Ref.String() != name && c.Var != name {
 			continue
 		}
-		offset, size, ok := s.kept.find(c.Var)
-		if !ok {
-			return broker.Value{}, &broker.Refusal{Text: "secret " + name + ": was not kept for a second time", Fix: "it is in the variable " + c.Var}
+		for _, v := range s.sealed {
+			if v.Var == c.Var {
+				return append(append([]byte(v.Var), 0), v.Text...), nil
+			}
 		}
-		return broker.Value{Size: size, Send: func(to *os.File) error { return s.kept.send(offset, size, to) }}, nil
 	}
-	return broker.Value{}, &broker.Refusal{Text: "secret " + name + ": not found at the start of this launch", Policy: true}
+	return nil, &broker.Refusal{Text: "secret " + name + ": not found at the start of this launch", Policy: true}
 }
 
 // mask applies the launch's guard to a payload. Each payload has a guard of its own, so that the end of one is not taken
 // for the beginning of the next.
 func (s *session) mask(payload []byte) ([]byte, error) {
-	g, _ := guard.New(s.key, s.prints, guard.Options{})
+	g, _ := guard.New(s.key, s.prints, guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey})
 	defer g.Wipe()
 	masked := append([]byte(nil), g.Process(payload)...)
 	return append(masked, g.Flush()...), nil

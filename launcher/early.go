@@ -1,6 +1,9 @@
 package launcher
 
-import "ward/sandbox"
+import (
+	"ward/sandbox"
+	"ward/secrets"
+)
 
 // Early is what a launch begins before it has read its command line: the kernel loads stage two and the resolver, which
 // wait for their orders, while the flags and profiles are read. Neither knows or does anything yet.
@@ -9,12 +12,12 @@ type Early struct {
 	resolver *resolving
 }
 
-// Begin starts them; the resolver only if credentials are likely to be asked for. What fails is tried again, and
+// Begin starts them; the resolver only if credentials are asked for or any are stored. What fails is tried again, and
 // reported, when it is needed.
 func Begin(credentials bool) *Early {
 	e := &Early{}
 	e.stageTwo, _ = sandbox.Begin(Nested())
-	if credentials {
+	if data, err := secrets.DataDir(); credentials || err == nil && hasIndex(data) {
 		e.resolver, _ = beginResolver()
 	}
 	return e

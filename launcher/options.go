@@ -31,7 +31,9 @@ type Options struct {
 	BlockNet         bool
 	OpenNet          bool
 
+	GuardStored   bool   // look for stored secrets too, though somebody has to be asked for it
 	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	CIMask        bool   // tell the values to the runner of GitHub Actions, if there is one
 	PTY           string // auto, always, never; "" is auto
 	AllowDegraded bool
 }
@@ -60,6 +62,8 @@ type Host struct {
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
 	Own []string
+	// Stored: there is an index of stored secrets.
+	Stored bool
 }
 
 // ThisHost looks at the machine.
@@ -80,6 +84,7 @@ func ThisHost() (Host, error) {
 	h.Nested = Nested()
 	h.Self, _ = os.Executable()
 	h.Own = ownDirs(home, h.env)
+	h.Stored = hasIndex(h.Own[1])
 	return h, nil
 }
 

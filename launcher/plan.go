@@ -27,6 +27,8 @@ type Plan struct {
 	Guard       string   // redact, block, warn, off
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
 	Logins      []string // files whose content it looks for as well
+	CIMask      bool     // tell the values to the runner of GitHub Actions
+	Stored      string   // whether it looks for stored secrets that the launch does not use
 	Terminal    Terminal
 	Warnings    []string
 
@@ -82,8 +84,9 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.environment(merged, o, h))
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
-	plan.guard(merged, o)
+	plan.guard(merged, o, h)
 	plan.client(h)
+	plan.ciMask(o, h)
 	add(plan.terminal(o, h))
 	plan.Policy.Nested = h.Nested
 	if o.AllowDegraded {
@@ -227,7 +230,7 @@ func resolvers(path string) []netip.Addr {
 	return list
 }
 
-func (p *Plan) guard(merged *profiles.Profile, o Options) {
+func (p *Plan) guard(merged *profiles.Profile, o Options, h Host) {
 	p.Guard = "redact"
 	if merged.Guard.Mode != "" {
 		p.Guard = merged.Guard.Mode
@@ -238,6 +241,12 @@ func (p *Plan) guard(merged *profiles.Profile, o Options) {
 	for _, e := range merged.Guard.Exempt {
 		p.Exempt = append(p.Exempt, e.Name)
 	}
+	switch {
+	case o.GuardStored:
+		p.Stored = storedAsk
+	case h.Stored:
+		p.Stored = storedQuiet
+	}
 	for _, f := range merged.Guard.Files {
 		if path, err := p.links.resolve(f.Path); err == nil {
 			p.Logins = append(p.Logins, path)
@@ -247,7 +256,7 @@ func (p *Plan) guard(merged *profiles.Profile, o Options) {
 
 // guarded says whether there is anything for the guard to look for.
 func (p *Plan) guarded() bool {
-	return p.Guard != "off" && len(p.Credentials)+len(p.Logins) > 0
+	return p.Guard != "off" && (len(p.Credentials)+len(p.Logins) > 0 || p.Stored != storedNone)
 }
 
 // exempt says whether the guard passes a credential over.

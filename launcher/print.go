@@ -17,7 +17,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	fmt.Fprintf(b, "program    %s\n", p.Path)
 	fmt.Fprintf(b, "directory  %s\n", p.Dir)
 	fmt.Fprintf(b, "network    %s\n", p.networkText())
-	fmt.Fprintf(b, "guard      %s\n", strings.Join(append([]string{p.Guard}, p.Logins...), " + "))
+	fmt.Fprintf(b, "guard      %s\n", strings.Join(p.guardText(), " + "))
 	fmt.Fprintf(b, "terminal   %s\n", p.terminalText())
 	b.WriteString("\ncredentials\n")
 	for _, c := range p.Credentials {
@@ -130,55 +130,60 @@ func (p *Plan) line(found []string) string {
 	return fmt.Sprintf("profile %s · credentials %s · network %s · guard %s", name, credentials, network, p.Guard)
 }
 
-// MarshalJSON prints the plan for machines.
-func (p *Plan) MarshalJSON() ([]byte, error) {
-	type rule struct {
+// The parts of a plan as machines get them.
+type (
+	ruleJSON struct {
 		Path   string `json:"path"`
 		Access string `json:"access"`
 		Why    string `json:"why,omitempty"`
 	}
-	type credential struct {
+	credentialJSON struct {
 		Ref      string `json:"ref"`
 		Var      string `json:"var"`
 		Optional bool   `json:"optional,omitempty"`
 		Why      string `json:"why,omitempty"`
 	}
-	type variable struct {
+	variableJSON struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
 		Why   string `json:"why,omitempty"`
 	}
+)
+
+// MarshalJSON prints the plan for machines.
+func (p *Plan) MarshalJSON() ([]byte, error) {
 	out := struct {
-		Profile     []string     `json:"profile"`
-		Argv        []string     `json:"argv"`
-		Path        string       `json:"path"`
-		Dir         string       `json:"dir"`
-		Network     string       `json:"network"`
-		Ports       []uint16     `json:"ports"`
-		UnixSockets []string     `json:"unix_sockets"`
-		Guard       string       `json:"guard"`
-		Logins      []string     `json:"guard_files"`
-		Terminal    [3]bool      `json:"terminal"`
-		Credentials []credential `json:"credentials"`
-		Files       []rule       `json:"files"`
-		Masks       []rule       `json:"masks"`
-		Environment []variable   `json:"environment"`
-		Notes       []string     `json:"notes,omitempty"`
+		Profile     []string         `json:"profile"`
+		Argv        []string         `json:"argv"`
+		Path        string           `json:"path"`
+		Dir         string           `json:"dir"`
+		Network     string           `json:"network"`
+		Ports       []uint16         `json:"ports"`
+		UnixSockets []string         `json:"unix_sockets"`
+		Guard       string           `json:"guard"`
+		Logins      []string         `json:"guard_files"`
+		Stored      bool             `json:"guard_stored"`
+		Terminal    [3]bool          `json:"terminal"`
+		Credentials []credentialJSON `json:"credentials"`
+		Files       []ruleJSON       `json:"files"`
+		Masks       []ruleJSON       `json:"masks"`
+		Environment []variableJSON   `json:"environment"`
+		Notes       []string         `json:"notes,omitempty"`
 	}{
 		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: "open", Guard: p.Guard,
 		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
-		Logins:   append([]string{}, p.Logins...),
-		Terminal: p.Terminal.PTY, Credentials: []credential{}, Files: []rule{}, Masks: []rule{}, Notes: p.Warnings,
+		Logins: append([]string{}, p.Logins...), Stored: p.Stored != storedNone,
+		Terminal: p.Terminal.PTY, Credentials: []credentialJSON{}, Files: []ruleJSON{}, Masks: []ruleJSON{}, Notes: p.Warnings,
 	}
 	if p.Policy.Net.Blocked {
 		out.Network = "blocked"
 	}
 	for _, c := range p.Credentials {
-		out.Credentials = append(out.Credentials, credential{c.Ref.String(), c.Var, c.Optional, c.Why})
+		out.Credentials = append(out.Credentials, credentialJSON{c.Ref.String(), c.Var, c.Optional, c.Why})
 	}
 	for _, r := range p.Policy.Rules {
 		if r.Access != 0 {
-			out.Files = append(out.Files, rule{r.Path, r.Access.String(), r.Why})
+			out.Files = append(out.Files, ruleJSON{r.Path, r.Access.String(), r.Why})
 		}
 	}
 	for _, m := range p.Policy.Inside() {
@@ -186,10 +191,22 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		if m.Fixed {
 			access = sandbox.Read.String()
 		}
-		out.Masks = append(out.Masks, rule{m.Path, access, m.Why})
+		out.Masks = append(out.Masks, ruleJSON{m.Path, access, m.Why})
 	}
 	for _, v := range p.Environment {
-		out.Environment = append(out.Environment, variable(v))
+		out.Environment = append(out.Environment, variableJSON(v))
 	}
 	return json.Marshal(out)
+}
+
+// guardText is the mode, and what is looked for beside the launch's own credentials.
+func (p *Plan) guardText() []string {
+	text := append([]string{p.Guard}, p.Logins...)
+	switch p.Stored {
+	case storedQuiet:
+		text = append(text, "stored secrets, if their store is open")
+	case storedAsk:
+		text = append(text, "stored secrets")
+	}
+	return text
 }

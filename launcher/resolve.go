@@ -17,7 +17,6 @@ import (
 type resolving struct {
 	cmd      *exec.Cmd
 	values   *os.File // the read end of the pipe of values, for stage two
-	keeping  *os.File // the read end of the pipe that values are kept in; never read
 	requests *os.File // the resolver ends when it closes
 	done     chan struct{}
 	report   report
@@ -29,7 +28,7 @@ type resolving struct {
 // that it is given onto the supervisor's heap: it reads the user's from the descriptor of /proc/self/environ, which must
 // be opened while this process is still dumpable.
 func beginResolver() (*resolving, error) {
-	var pipes [4][2]*os.File // requests, values, reports, what is kept
+	var pipes [3][2]*os.File // requests, values, reports
 	for i := range pipes {
 		read, write, err := os.Pipe()
 		if err != nil {
@@ -37,11 +36,11 @@ func beginResolver() (*resolving, error) {
 		}
 		pipes[i] = [2]*os.File{read, write}
 	}
-	theirs := []*os.File{pipes[0][0], pipes[1][1], pipes[2][1], pipes[3][1]}
+	theirs := []*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
 	if environ, err := os.Open("/proc/self/environ"); err == nil {
 		theirs = append(theirs, environ)
 	}
-	r := &resolving{requests: pipes[0][1], values: pipes[1][0], keeping: pipes[3][0], done: make(chan struct{})}
+	r := &resolving{requests: pipes[0][1], values: pipes[1][0], done: make(chan struct{})}
 	r.cmd = &exec.Cmd{Path: selfPath(), Args: []string{resolverName}, Env: resolverEnv(theirs), Stderr: os.Stderr, ExtraFiles: theirs}
 	err := r.cmd.Start()
 	for _, f := range theirs {
@@ -74,12 +73,12 @@ func resolverEnv(files []*os.File) []string {
 
 // ask sends what the plan wants.
 func (r *resolving) ask(p *Plan, key guard.Key) error {
-	req := request{Key: key[:], Apart: p.wipe}
+	req := request{Key: key[:], Seal: !p.Policy.Nested, CIMask: p.CIMask, Apart: p.wipe}
 	for _, c := range p.Credentials {
 		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
 	}
 	if p.guarded() {
-		req.Logins = p.Logins
+		req.Logins, req.Stored, req.Exempt = p.Logins, p.Stored, p.Exempt
 	}
 	data, err := json.Marshal(req)
 	if err != nil {
@@ -134,6 +133,5 @@ func (r *resolving) kill() {
 	}
 	r.cmd.Process.Signal(syscall.SIGTERM) // it gives the terminal its echo back
 	r.requests.Close()
-	r.keeping.Close()
 	<-r.done
 }

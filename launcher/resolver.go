@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"ward/guard"
+	"ward/launcher/broker"
 	"ward/secrets"
 )
 
@@ -26,15 +27,18 @@ const (
 	fdRequest = 3 // the request; it stays open as long as the supervisor lives
 	fdValues  = 4 // to stage two: NAME=VALUE, each ended by a NUL, all by an empty one
 	fdReport  = 5 // to the supervisor: a report, then fingerprints
-	fdKept    = 6 // to be handed out again: values, see kept
-	fdEnviron = 7 // /proc/self/environ of the supervisor, as it was before it was overwritten
+	fdEnviron = 6 // /proc/self/environ of the supervisor, as it was before it was overwritten
 )
 
 // request is what the resolver is asked for.
 type request struct {
 	Key    []byte
+	CIMask bool
 	Wants  []want
+	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
+	Stored string   // see storedNone
+	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 }
 
@@ -47,10 +51,12 @@ type want struct {
 
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
-	Found   []string
-	Kept    []keptValue
-	Notices []string
-	Errors  []said
+	Found     []string
+	Sealed    []sealed
+	Notices   []string
+	Errors    []said
+	Stored    int    // how many of the fingerprints, the last ones, are marks of stored secrets
+	StoredKey []byte // what they were made under
 }
 
 type said struct{ Text, Hint string }
@@ -63,13 +69,13 @@ func EnterResolver() {
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
 	if err := resolve(os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
-		os.NewFile(fdReport, "report"), os.NewFile(fdKept, "kept"), os.NewFile(fdEnviron, "environ")); err != nil {
+		os.NewFile(fdReport, "report"), os.NewFile(fdEnviron, "environ")); err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func resolve(in io.Reader, values, out io.Writer, kept *os.File, environ io.ReaderAt) error {
+func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	var req request
 	decoder := json.NewDecoder(in)
 	if err := decoder.Decode(&req); err != nil {
@@ -92,10 +98,11 @@ func resolve(in io.Reader, values, out io.Writer, kept *os.File, environ io.Read
 	rep.say(err)
 	var prints []byte
 	if err == nil {
-		if prints, err = req.hand(found, values, kept, &rep); err != nil {
+		if prints, err = req.hand(found, values, &rep); err != nil {
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
+		prints = append(prints, req.stored(context.Background(), environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -192,7 +199,7 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
 // fit into an environment.
-func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, kept *os.File, rep *report) (prints []byte, err error) {
+func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
 	var key guard.Key
 	copy(key[:], req.Key)
 	var ready []want
@@ -218,6 +225,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
 	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
+	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)
 		err := found[ref].Use(func(v []byte) error {
@@ -232,13 +242,35 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 			return nil, err
 		}
 	}
+	if err := req.seal(ready, found, values, rep); err != nil {
+		return nil, err
+	}
 	_, err = values.Write([]byte{0})
+	return prints, err
+}
+
+// seal gives the supervisor what it may hand out again, and the command the key to it.
+func (req request) seal(ready []want, found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) error {
+	if !req.Seal || len(ready) == 0 {
+		return nil
+	}
+	key, err := broker.NewKey()
+	if err != nil {
+		return err
+	}
+	defer key.Destroy()
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)
-		// What does not fit is not kept: the command has it in its environment all the same.
-		found[ref].Use(func(v []byte) error { return keep(kept, w.Var, v, &rep.Kept) })
+		text, err := broker.Seal(key, w.Var, found[ref])
+		if err != nil {
+			return err
+		}
+		rep.Sealed = append(rep.Sealed, sealed{w.Var, text})
 	}
-	return prints, err
+	return key.Use(func(k []byte) error {
+		_, err := values.Write(append(broker.AppendKey([]byte(broker.UnsealVar+"="), k), 0))
+		return err
+	})
 }
 
 // logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:

@@ -51,11 +51,13 @@ type session struct {
 	guards []*guard.Guard
 	key    guard.Key
 	prints []guard.Print
-	kept   *kept // nil: the launch has no credentials
+	stored guard.Options // the marks among them
+	sealed []sealed
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal
+	size    atomic.Uint32  // of the terminal since it changed: columns above, rows below 16 bits; 0: as it was
 	console *console
 	blocked chan struct{} // closed at the first leak under --guard block
 	block   sync.Once
@@ -198,7 +200,6 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 	if layer != nil {
 		return layer
 	}
-	s.kept = &kept{r.keeping, r.report.Kept}
 	return s.arm(key, r.prints, &r.report)
 }
 
@@ -233,18 +234,25 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
 		return err
 	}
-	s.key, s.prints = key, prints
-	for range 3 {
-		g, found := guard.New(key, prints, guard.Options{Mode: mode})
-		if len(s.guards) == 0 && mode != guard.Off {
-			for _, u := range found.Unguarded {
-				s.say("%s %s: it is not masked", u.Name, u.Why)
-			}
+	opt := guard.Options{Mode: mode}
+	if rep != nil {
+		launch := len(prints) - min(rep.Stored, len(prints))
+		prints, opt.Stored = prints[:launch], prints[launch:]
+		copy(opt.StoredKey[:], rep.StoredKey)
+	}
+	s.key, s.prints, s.stored = key, prints, opt
+	if t := s.cmd.Terminal; t != nil {
+		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	}
+	g, found := guard.New(key, prints, opt)
+	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
+	if mode != guard.Off {
+		for _, u := range found.Unguarded {
+			s.say("%s %s: it is not masked", u.Name, u.Why)
 		}
-		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
-		s.found = rep.Found
+		s.found, s.sealed = rep.Found, rep.Sealed
 		for _, n := range rep.Notices {
 			s.say("%s", n)
 		}

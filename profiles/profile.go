@@ -151,8 +151,8 @@ type EnvCredential struct {
 
 // Guard says what happens to a secret in the output.
 type Guard struct {
-	Mode    string     `json:"mode,omitempty"`   // redact, block, warn, off; "" is the launcher's default
-	Exempt  []NameRule `json:"exempt,omitempty"` // credentials, by reference or variable, that are not looked for
+	Mode   string     `json:"mode,omitempty"`   // redact, block, warn, off; "" is the launcher's default
+	Exempt []NameRule `json:"exempt,omitempty"` // credentials, by reference or variable, that are not looked for
 	// Files are looked for too, wherever they come up in the output: an agent's own login, which it may read and
 	// must not print. Where one is missing it is left out, whatever When says.
 	Files   []PathRule `json:"files,omitempty"`

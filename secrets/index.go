@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Index remembers the names of stored secrets and what is known about each,
@@ -97,8 +98,11 @@ func (x *Index) Update(ctx context.Context, name string, f func(*Meta) error) er
 			return &Error{Name: name, Where: "index", Err: err}
 		}
 		merged, err := mergeMeta(raw, after)
+		if err != nil { // a time beyond the year 9999
+			return &Error{Name: name, Where: "index", Err: err}
+		}
 		entries[name] = merged
-		return err
+		return nil
 	})
 }
 
@@ -147,9 +151,10 @@ func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
 	if err := json.Unmarshal(data, &known); err != nil {
 		return nil, err
 	}
-	for _, name := range metaFields() {
-		delete(fields, name)
-	}
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool {
+		// Reading takes "Desc" for "desc" too, as encoding/json does.
+		return slices.ContainsFunc(metaFields(), func(known string) bool { return strings.EqualFold(known, name) })
+	})
 	if fields == nil { // the entry was null
 		fields = known
 	}

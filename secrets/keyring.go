@@ -37,6 +37,7 @@ type Keyring struct {
 	Notice   func(string)  // told for each value that came from nono's entries, from any goroutine; may be nil
 	Timeout  time.Duration // for an answer of the keyring; 0 is 30 s
 	Patience time.Duration // for a person to unlock it; 0 is 2 min
+	Quiet    bool          // a keyring that is locked is ErrLocked, and nobody is asked
 	// Limit is the largest value in bytes that becomes an item; larger ones go
 	// into encrypted files beside the index, "keyring/", whose keys are the
 	// items. 0 is the platform's: none on Linux, 2,048 on macOS, where

@@ -56,6 +56,9 @@ func (k *Keyring) unlock(ctx context.Context) error {
 	if err != nil || !locked {
 		return err
 	}
+	if k.Quiet {
+		return lockedError("nobody was asked to unlock it")
+	}
 	var unlocked []dbus.ObjectPath
 	var prompt dbus.ObjectPath
 	err = conn.Object(ssName, ssPath).CallWithContext(short, ssService+".Unlock", 0,

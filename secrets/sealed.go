@@ -26,6 +26,9 @@ import (
 // is itself put into a file.
 const sealedPrefix = "ward-file:1:"
 
+// sealedOver is how many bytes a file is longer than the value: a nonce and a tag.
+const sealedOver = 12 + 16
+
 // sealed is what such an item says.
 type sealed struct {
 	file string // 32 hex digits
@@ -68,6 +71,7 @@ func (k *Keyring) seal(name, text string) (item string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	sweep(dir)
 	random := make([]byte, 16+32)
 	rand.Read(random)
 	s := sealed{hex.EncodeToString(random[:16]), random[16:]}
@@ -99,10 +103,16 @@ func (k *Keyring) open(name, item string) (string, error) {
 			Fix: "bring the file back from a backup, or `ward set " + name + "` anew",
 		}
 	}
-	data, err := os.ReadFile(path)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", lost("missing")
+	} else if err == nil && info.Size() > MaxValue+sealedOver {
+		return "", lost("damaged or foreign")
 	} else if err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
 		return "", err
 	}
 	aead, err := s.aead()

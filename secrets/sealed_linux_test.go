@@ -109,6 +109,7 @@ func TestKeyringLargeValueDamage(t *testing.T) {
 		{"file lost", func() error { return os.Remove(file()) }, "which is missing"},
 		{"file cut", func() error { return shorten(file(), 1) }, "which is damaged or foreign"},
 		{"file empty", func() error { return os.Truncate(file(), 0) }, "which is damaged or foreign"},
+		{"file huge", func() error { return os.Truncate(file(), 1<<40) }, "which is damaged or foreign"},
 		{"one bit off", func() error { return flip(file()) }, "which is damaged or foreign"},
 		{"foreign", func() error { return os.WriteFile(file(), random(200), 0o600) }, "which is damaged or foreign"},
 		{"item copied", func() error { return keyring.Set(keyringService, "b", item()) }, "which is damaged or foreign"},
@@ -239,7 +240,7 @@ func TestKeyringKilled(t *testing.T) {
 		}
 		stored := bufio.NewScanner(out)
 		stored.Scan()
-		time.AfterFunc(rand.N(20*time.Millisecond), func() { cmd.Process.Kill() })
+		time.AfterFunc(rand.N(120*time.Millisecond), func() { cmd.Process.Kill() })
 		for stored.Scan() {
 		}
 		if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {

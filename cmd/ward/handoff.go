@@ -41,7 +41,7 @@ func getInside(stdout io.Writer, name string, raw bool) error {
 		action = detect.GetRaw
 	}
 	if err := caller.May(action); err != nil {
-		return fail(stdout, refused(err))
+		return refused(err)
 	}
 	ref, err := secrets.ParseRef(name)
 	if err != nil {

@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -58,9 +60,27 @@ func (c *Client) Secret(ctx context.Context, op Op, body []byte) (value *secrets
 	return value, err
 }
 
-// Get asks for a secret by its name. Its error is a *Refusal where the server gave reasons. The caller destroys it.
+// maxSealed is the size of the largest sealed value, in bytes.
+const maxSealed = secrets.MaxValue + 64
+
+// Get asks the launch's broker for a secret by its name, and opens what comes with the key in [UnsealVar]. Its error is a
+// *Refusal where the server gave reasons. The caller destroys the value.
 func (c *Client) Get(ctx context.Context, name string) (*secrets.Buffer, error) {
-	return c.Secret(ctx, Get, []byte(name))
+	sealed, err := c.Do(ctx, Get, []byte(name), maxSealed)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readKey(os.Getenv(UnsealVar))
+	if err != nil {
+		return nil, err
+	}
+	defer key.Destroy()
+	// The name that it is sealed for comes in front: the launch knows a secret by more names than one.
+	sealedFor, body, ok := bytes.Cut(sealed, []byte{0})
+	if !ok {
+		return nil, ErrSealed
+	}
+	return Unseal(key, string(sealedFor), body)
 }
 
 // Has gives nil where Get would give the secret, else the error that Get would give.

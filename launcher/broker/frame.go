@@ -6,9 +6,9 @@
 //	request  "ward", version 1, operation, length of the body (4 bytes, big-endian), body
 //	reply    status, length of the body (4 bytes, big-endian), body
 //
-// Every body is bounded before it is read. The body of a reply that gives a value is the value, byte for byte, and goes
-// from the kernel straight into locked memory; it is in no other frame. The body of a refusal is words: what failed, a
-// line break, what to do.
+// Every body is bounded before it is read. A value is in a frame of its own: from a session it goes out of locked memory
+// straight into locked memory; from a launch it comes sealed, since the supervisor, which serves there, does not have it.
+// The body of a refusal is words: what failed, a line break, what to do.
 package broker
 
 import (
@@ -29,7 +29,7 @@ type Op byte
 
 // The operations: the first three are a launch's, the others those of a session and of a hand-off.
 const (
-	Get    Op = 'g' // body: a name; reply: its value
+	Get    Op = 'g' // body: a name; reply: its value, in a launch the variable's name, a NUL and the value sealed for it
 	Has    Op = 'h' // body: a name; reply: empty, if Get would give its value
 	Mask   Op = 'm' // body: bytes; reply: the same with the secrets in them masked
 	Status Op = 's' // no body; reply: JSON

@@ -20,18 +20,12 @@ type Asker struct {
 	Exe   string // as the process itself sees it; empty if it cannot be read
 }
 
-// Value is one that the server can send without reading it.
-type Value struct {
-	Size int
-	Send func(to *os.File) error // writes exactly Size bytes
-}
-
 // Server answers what runs inside one launch. Its fields are set before the first Serve.
 type Server struct {
 	// Names are the secrets that the launch has, as its profile and its flags call them.
 	Names []string
-	// Value gives one of Names.
-	Value func(name string) (Value, error)
+	// Sealed gives one of Names: the variable's name, a NUL, and what Seal made of its value.
+	Sealed func(name string) ([]byte, error)
 	// Mask overwrites the secrets in a payload. nil: nothing is masked here, and who asks is told so.
 	Mask func(payload []byte) ([]byte, error)
 	// Record writes to the launch's record. Nothing is handed out that could not be recorded.
@@ -105,7 +99,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	for conn := range s.conns {
-		conn.SetDeadline(time.Unix(1, 0))
+		conn.Close() // and not a deadline: Serve sets its own
 	}
 	s.mu.Unlock()
 	s.serves.Wait()
@@ -130,43 +124,40 @@ func (s *Server) answer(conn *os.File, who Asker, op Op, body []byte) error {
 }
 
 func (s *Server) get(conn *os.File, who Asker, name string) error {
-	value, result, err := s.look(name)
+	sealed, result, err := s.look(name)
 	if rerr := s.record(who, name, result); rerr != nil && err == nil {
 		err = &Refusal{Text: "secret " + name + ": " + rerr.Error(), Fix: "nothing is handed out that cannot be recorded"}
 	}
 	if err != nil {
 		return WriteRefusal(conn, err)
 	}
-	if _, err := conn.Write(AppendReply(nil, value.Size)); err != nil {
-		return err
-	}
-	return value.Send(conn)
+	return WriteReply(conn, sealed)
 }
 
 func (s *Server) record(who Asker, name, result string) error {
 	return s.Record(audit.Event{Event: "get", PID: who.PID, Program: who.Exe, What: s.shown(name), Result: result})
 }
 
-// look gives a value and the word for the record.
-func (s *Server) look(name string) (value Value, result string, err error) {
+// look gives a sealed value and the word for the record.
+func (s *Server) look(name string) (sealed []byte, result string, err error) {
 	s.mu.Lock()
 	s.gets++
 	often := s.gets > maxGets
 	s.mu.Unlock()
 	if often {
-		return value, "refused: too often", &Refusal{Text: fmt.Sprintf("this launch asked %d times, which is the most", maxGets), Policy: true}
+		return nil, "refused: too often", &Refusal{Text: fmt.Sprintf("this launch asked %d times, which is the most", maxGets), Policy: true}
 	}
 	if !slices.Contains(s.Names, name) {
 		fix := "this launch has no secrets; ward run --env-credential NAME gives it one"
 		if len(s.Names) > 0 {
 			fix = "this launch has " + strings.Join(s.Names, ", ")
 		}
-		return value, "refused: not listed", &Refusal{Text: "secret " + s.shown(name) + ": not among those of this launch", Fix: fix, Policy: true}
+		return nil, "refused: not listed", &Refusal{Text: "secret " + s.shown(name) + ": not among those of this launch", Fix: fix, Policy: true}
 	}
-	if value, err = s.Value(name); err != nil {
-		return value, "refused: not to be had", err
+	if sealed, err = s.Sealed(name); err != nil {
+		return nil, "refused: not to be had", err
 	}
-	return value, "given", nil
+	return sealed, "given", nil
 }
 
 // shown makes a name that anybody can have sent fit for a record: it may be long, steer a terminal, or be a value that

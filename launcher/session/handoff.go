@@ -2,9 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -37,7 +34,6 @@ const minute = time.Minute
 const (
 	scriptName = "env.sh"
 	keySocket  = "key"
-	keySize    = 32
 )
 
 // Prepare writes the script and starts the keeper. It gives the script's path.
@@ -56,15 +52,12 @@ func (h HandOff) Prepare(value *secrets.Buffer) (script string, err error) {
 	if err != nil {
 		return "", err
 	}
-	key, err := secrets.NewBuffer(keySize)
+	key, err := broker.NewKey()
 	if err != nil {
 		return "", err
 	}
 	defer key.Destroy()
-	if err := key.Use(func(k []byte) error { _, err := rand.Read(k); return err }); err != nil {
-		return "", err
-	}
-	sealed, err := seal(key, h.Var, value)
+	sealed, err := broker.Seal(key, h.Var, value)
 	if err != nil {
 		return "", err
 	}
@@ -73,9 +66,9 @@ func (h HandOff) Prepare(value *secrets.Buffer) (script string, err error) {
 		return "", err
 	}
 	script = filepath.Join(dir, scriptName)
-	err = write(script, h.script(dir, sealed))
+	err = write(script, h.script(dir, base64.StdEncoding.EncodeToString(sealed)))
 	if err == nil {
-		o := opening{Bound: h.Bound, Last: h.Last, Socket: filepath.Join(dir, keySocket), Dir: dir, Values: []entry{{"key", keySize}}}
+		o := opening{Bound: h.Bound, Last: h.Last, Socket: filepath.Join(dir, keySocket), Dir: dir, Values: []entry{{"key", broker.KeySize}}}
 		_, err = begin(o, []*secrets.Buffer{key})
 	}
 	if err != nil {
@@ -115,6 +108,9 @@ func (h HandOff) place() (dir string, err error) {
 	return "", errors.Join(all...)
 }
 
+// errDamaged is all that is said of a script that does not open.
+var errDamaged = errors.New("hand-off: the script was changed")
+
 const handOffPrefix = "ward-hand-off-"
 
 // sweep removes what hand-offs left whose keeper was killed: nobody can read it any more.
@@ -140,75 +136,10 @@ func write(path, text string) error {
 	return errors.Join(err, f.Chmod(0o700), f.Close())
 }
 
-// box is AES-256-GCM. What the library makes of the key lies on the heap of a process that ends soon.
-func box(key *secrets.Buffer) (aead cipher.AEAD, err error) {
-	err = key.Use(func(k []byte) error {
-		block, err := aes.NewCipher(k)
-		if err != nil {
-			return err
-		}
-		aead, err = cipher.NewGCM(block)
-		return err
-	})
-	return aead, err
-}
-
-// seal encrypts a value to be handed to a variable: under another name it does not open.
-func seal(key *secrets.Buffer, name string, value *secrets.Buffer) (string, error) {
-	aead, err := box(key)
-	if err != nil {
-		return "", err
-	}
-	sealed := make([]byte, aead.NonceSize(), aead.NonceSize()+value.Len()+aead.Overhead())
-	if _, err := rand.Read(sealed); err != nil {
-		return "", err
-	}
-	err = value.Use(func(v []byte) error {
-		sealed = aead.Seal(sealed, sealed[:aead.NonceSize()], v, []byte(name))
-		return nil
-	})
-	return base64.StdEncoding.EncodeToString(sealed), err
-}
-
-// errDamaged is all that is said of a text that does not open.
-var errDamaged = errors.New("hand-off: the script was changed")
-
-// open decrypts into locked memory.
-func open(key *secrets.Buffer, name, text string) (*secrets.Buffer, error) {
-	sealed, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, errDamaged
-	}
-	aead, err := box(key)
-	if err != nil {
-		return nil, err
-	}
-	n := aead.NonceSize()
-	size := len(sealed) - n - aead.Overhead()
-	if size < 0 || size > secrets.MaxValue {
-		return nil, errDamaged
-	}
-	value, err := secrets.NewBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	err = value.Use(func(v []byte) error {
-		if plain, err := aead.Open(v[:0:size], sealed[:n], sealed[n:], []byte(name)); err != nil || len(plain) != size {
-			return errDamaged
-		}
-		return nil
-	})
-	if err != nil {
-		value.Destroy()
-		return nil, err
-	}
-	return value, nil
-}
-
 // Receive is the script's side: it removes the script before anything else, asks for the key, and decrypts. script is
 // the file opened, dir the directory that it lay in. The caller destroys the value.
 func Receive(dir, name string, script io.Reader) (*secrets.Buffer, error) {
-	sealed, err := sealedText(script)
+	text, err := sealedText(script)
 	os.Remove(filepath.Join(dir, scriptName))
 	if err != nil {
 		return nil, err
@@ -224,5 +155,13 @@ func Receive(dir, name string, script io.Reader) (*secrets.Buffer, error) {
 		return nil, err
 	}
 	defer key.Destroy()
-	return open(key, name, sealed)
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, errDamaged
+	}
+	value, err := broker.Unseal(key, name, sealed)
+	if errors.Is(err, broker.ErrSealed) {
+		err = errDamaged
+	}
+	return value, err
 }

@@ -94,7 +94,8 @@ func begin(o opening, values []*secrets.Buffer) (pid int, err error) {
 		cmd.Wait()
 		return 0, fmt.Errorf("process in the background: %w", err)
 	}
-	return cmd.Process.Pid, cmd.Process.Release()
+	pid = cmd.Process.Pid // which Release forgets
+	return pid, cmd.Process.Release()
 }
 
 // tell sends the opening and the values, and waits for the answer.

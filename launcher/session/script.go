@@ -33,8 +33,12 @@ func receiving(name, command string) string {
 		"else unset ward_value; false; fi ;; esac"
 }
 
-// Line is what `ward get` prints for a shell to eval: it sources the script.
-func Line(script string) string { return ". " + Quote(script) }
+// Line is what `ward get` prints for a shell to eval: it sources the script. A file that is not there would end a POSIX
+// shell then and there.
+func Line(script string) string {
+	file := Quote(script)
+	return "if [ -f " + file + " ]; then . " + file + "; else echo 'ward: this hand-off was used already, or waited too long' >&2; false; fi"
+}
 
 // BrokerLine is the same inside a launch, where no script is needed: ward gets the value from the launch's broker.
 func BrokerLine(ward, key, name string) string {
