@@ -22,7 +22,7 @@ type Stores struct {
 
 	once   sync.Once
 	choice secrets.Choice
-	quiet  atomic.Bool // nobody is asked for the vault's passphrase
+	silent atomic.Bool // nobody is asked for the vault's passphrase
 	typed  atomic.Bool // a person has typed it
 }
 
@@ -81,7 +81,7 @@ func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*
 		path.Use(func(p []byte) error { name = string(p); return nil })
 		return (secrets.File{}).Fetch(ctx, name)
 	}
-	if s.quiet.Load() {
+	if s.silent.Load() {
 		return nil, errQuiet
 	}
 	b, err = AskSecret(prompt, confirm)

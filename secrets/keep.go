@@ -31,14 +31,28 @@ type Entry struct {
 	Meta
 }
 
-// reserved is where ward keeps values of its own. They are not listed.
+// reserved is where ward keeps values of its own. They are not listed, and no
+// reference leads to them.
 const reserved = "_ward/"
+
+// Reserved says whether a reference is of a value of ward's own.
+func Reserved(r Ref) bool {
+	path := r.Path
+	if r.Scheme == "keyring" {
+		path, _ = strings.CutPrefix(path, keyringService+"/")
+	}
+	return (r.Scheme == "" || r.Scheme == "vault" || r.Scheme == "keyring") && strings.HasPrefix(path, reserved)
+}
 
 // staged ends the name under which Rotate keeps the old value meanwhile.
 const staged = "+old"
 
 // errOtherPlace: one entry of the index cannot tell about two values.
 var errOtherPlace = errors.New("the other store has a secret of this name")
+
+func reservedError(name string) error {
+	return &Error{Name: name, Err: errors.New("names that begin with " + reserved + " are ward's own")}
+}
 
 func (k Keep) place() string {
 	if k.Name == "vault" {
@@ -60,8 +74,8 @@ func (k Keep) begin(ctx context.Context, names ...string) (unlock func(), err er
 		if err := checkName(name); err != nil {
 			return nil, &Error{Where: "the " + k.Name, Err: err, Fix: err.(*RefError).Fix}
 		}
-		if strings.HasPrefix(name, reserved) {
-			return nil, &Error{Name: name, Err: errors.New("names that begin with " + reserved + " are ward's own")}
+		if Reserved(Ref{Path: name}) {
+			return nil, reservedError(name)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(k.Index.Path), 0o700); err != nil {
