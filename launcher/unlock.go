@@ -93,7 +93,7 @@ func (s *Stores) below(ctx context.Context, store secrets.Store, prefix string) 
 	}
 	for _, name := range all {
 		switch {
-		case !Below(name, prefix):
+		case !Below(name, prefix) || secrets.Reserved(secrets.Ref{Path: name}):
 		case known[name].Strict:
 			strict = append(strict, name)
 		default:
