@@ -23,7 +23,8 @@ type Peer struct {
 // On Linux since 6.5 the kernel names the process itself (SO_PEERPIDFD).
 // Before, and on macOS, it names a number: a process that has connected,
 // ended, and left its number to another before PeerOf was called is taken for
-// the other.
+// the other. Where there are no pidfds at all (macOS, Linux before 5.3), two
+// processes of one number that start within one tick look alike too.
 func PeerOf(conn syscall.Conn) (*Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -62,16 +63,17 @@ func (p *Peer) same(t Table) error {
 
 // Inspect finds out who called, as the second party: from the process table,
 // and on Linux from the environment that the process was started with, as far
-// as it may be read. It fails if the process ended meanwhile.
+// as it may be read. It fails if the process ended meanwhile:
+// what was seen may be of another one then.
 func (p *Peer) Inspect() (Caller, error) {
 	c, err := Inspect(System(), p.PID, startEnviron(p.PID))
 	if err != nil {
 		return Caller{}, err
 	}
-	if c.Chain[0].Start != p.Start {
-		return Caller{}, p.gone()
+	if err := p.Alive(); err != nil {
+		return Caller{}, err
 	}
-	return c, p.Alive()
+	return c, nil
 }
 
 // Mismatch is the error of two parties that do not agree about a caller.

@@ -191,12 +191,12 @@ func connected(file *os.File, f func(fd int) error) error {
 }
 
 // resize copies the size of the user's terminal to the inner one, which tells its foreground group by SIGWINCH.
-func resize(outer int, inner *os.File) error {
+func resize(outer int, inner *os.File) (*unix.Winsize, error) {
 	size, err := unix.IoctlGetWinsize(outer, unix.TIOCGWINSZ)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return connected(inner, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+	return size, connected(inner, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }
 
 // hideTyping switches echo off and gives the way back, which a signal takes too: a terminal left without echo looks

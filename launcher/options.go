@@ -33,6 +33,7 @@ type Options struct {
 
 	GuardStored   bool   // look for stored secrets too, though somebody has to be asked for it
 	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	CIMask        bool   // tell the values to the runner of GitHub Actions, if there is one
 	PTY           string // auto, always, never; "" is auto
 	AllowDegraded bool
 }
@@ -143,3 +144,6 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.
+func (h Host) State() string { return h.Own[2] }

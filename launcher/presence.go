@@ -25,6 +25,10 @@ func TypeBack(ctx context.Context, what string) error {
 		return Mistake("nobody can be asked: there is no terminal", "a person has to be at the terminal for this")
 	}
 	defer tty.Close()
+	// The kernel would stop a job in the background that asks.
+	if group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
+		return Mistake("nobody can be asked: ward is not in the foreground of its terminal", "a person has to be at the terminal for this")
+	}
 	n, err := rand.Int(rand.Reader, big.NewInt(9000))
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ const (
 // request is what the resolver is asked for.
 type request struct {
 	Key    []byte
+	CIMask bool
 	Wants  []want
 	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
@@ -192,7 +193,8 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 		}
 	}
 	maps.Copy(found, unlocked)
-	return found, nil
+	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)
+	return found, err
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
@@ -222,6 +224,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		}
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
+	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
 	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)

@@ -57,6 +57,7 @@ type session struct {
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal
+	size    atomic.Uint32  // of the terminal since it changed: columns above, rows below 16 bits; 0: as it was
 	console *console
 	blocked chan struct{} // closed at the first leak under --guard block
 	block   sync.Once
@@ -240,14 +241,15 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 		copy(opt.StoredKey[:], rep.StoredKey)
 	}
 	s.key, s.prints, s.stored = key, prints, opt
-	for range 3 {
-		g, found := guard.New(key, prints, opt)
-		if len(s.guards) == 0 && mode != guard.Off {
-			for _, u := range found.Unguarded {
-				s.say("%s %s: it is not masked", u.Name, u.Why)
-			}
+	if t := s.cmd.Terminal; t != nil {
+		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	}
+	g, found := guard.New(key, prints, opt)
+	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
+	if mode != guard.Off {
+		for _, u := range found.Unguarded {
+			s.say("%s %s: it is not masked", u.Name, u.Why)
 		}
-		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
 		s.found, s.sealed = rep.Found, rep.Sealed

@@ -49,7 +49,7 @@ func rooms() map[string]room {
 			others: []string{"github.com/tailscale/hujson"},
 			never:  http,
 		},
-		"guard":  {others: []string{unix}, never: pure},
+		"guard":  {others: []string{unix}, tests: []string{"github.com/hinshun/vt10x", "github.com/creack/pty"}, never: pure},
 		"detect": {others: []string{unix}, never: pure},
 		"sandbox": {
 			others: []string{

@@ -12,6 +12,7 @@ import (
 func main() {
 	sandbox.Enter()
 	launcher.EnterResolver()
+	launcher.EnterClipboard()
 	session.Enter()
 	os.Exit(run(os.Args[1:]))
 }

@@ -11,6 +11,7 @@ import (
 )
 
 type unlockCmd struct {
+	storeFlag
 	Prefix string        `arg:"" help:"Which secrets: a name, or what it begins with up to a slash."`
 	For    time.Duration `default:"4h" placeholder:"4h" help:"How long; time that the machine sleeps counts."`
 }
@@ -35,7 +36,7 @@ func (c *unlockCmd) Run() error {
 	if err := caller.May(detect.Unlock); err != nil {
 		return refused(err)
 	}
-	s, err := stores()
+	s, err := c.open()
 	if err != nil {
 		return err
 	}
