@@ -65,14 +65,21 @@ type shellAt struct {
 func (p *person) shellAt(t *testing.T) *shellAt {
 	t.Helper()
 	cmd := p.command(t, "bash", "--norc", "--noprofile", "-i")
-	cmd.Env = append(cmd.Env, "PS1=ready: ", "W="+p.ward, "HISTFILE=")
-	s := &shellAt{terminal: p.atTerminal(t, cmd)}
-	s.at = s.await(t, 0, "ready: ")
-	return s
+	cmd.Env = append(cmd.Env, "PS1="+ready, "W="+p.ward, "HISTFILE=")
+	return &shellAt{terminal: p.atTerminal(t, cmd)}
 }
 
-// does types a line and waits for what comes of it, behind the line itself.
+const ready = "ready: "
+
+// does types a command once the shell is there for it, and waits for what comes of it, behind the line itself.
 func (s *shellAt) does(t *testing.T, line, want string) {
+	t.Helper()
+	s.at = s.await(t, s.at, ready)
+	s.answers(t, line, want)
+}
+
+// answers types what a command asked for.
+func (s *shellAt) answers(t *testing.T, line, want string) {
 	t.Helper()
 	s.press(t, line+"\n")
 	s.at = s.await(t, s.at, "\n") // the line, as the terminal echoes it
@@ -111,7 +118,7 @@ func TestUnlock(t *testing.T) {
 		s := p.shellAt(t)
 		// What the environment has proves nobody's presence.
 		s.does(t, "WARD_VAULT_PASSPHRASE='"+vaultPassphrase+"' $W unlock acme/api --for 1m", "Passphrase of ward's vault")
-		s.does(t, vaultPassphrase, "unlocked acme/api in this terminal: acme/api/token, until")
+		s.answers(t, vaultPassphrase, "unlocked acme/api in this terminal: acme/api/token, until")
 		s.at = s.await(t, s.at, "since strict: acme/api/strict")
 		s.does(t, "$W get acme/api/token --raw | sha256sum", sum(token))
 		s.does(t, `(bash -c "$W get acme/api/token --raw | sha256sum; :"); :`, sum(token))
@@ -120,20 +127,19 @@ func TestUnlock(t *testing.T) {
 		for _, asked := range []string{"beta/x", "acme/apiary", "acme/api/strict"} {
 			s.does(t, "$W get "+asked+" --raw | sha256sum", "Passphrase of ward's vault")
 			s.press(t, "\x03")
-			s.at = s.await(t, s.at, "ready: ")
 		}
 		s.does(t, "$W lock", "locked acme/api")
 		s.does(t, "$W get acme/api/token --raw | sha256sum", "Passphrase of ward's vault")
 		s.press(t, "\x03")
-		s.at = s.await(t, s.at, "ready: ")
 		s.does(t, "$W unlock acme/api", "Passphrase")
-		s.does(t, vaultPassphrase, "unlocked acme/api")
+		s.answers(t, vaultPassphrase, "unlocked acme/api")
 		if n := len(keepersOf(t, p.uid)) - len(before); n != 1 {
 			t.Errorf("%d processes in the background, want 1", n)
 		}
 		if got := end(t, p.command(t, p.ward, "get", "acme/api/token", "--raw")); got.code == 0 || strings.Contains(got.stdout, token) {
 			t.Errorf("outside of the terminal: %+v", got)
 		}
+		s.at = s.await(t, s.at, ready)
 		s.press(t, "exit\n")
 		if code := s.code(t); code != 0 && code != 130 {
 			t.Errorf("the shell ended with %d", code)
@@ -160,7 +166,7 @@ func TestUnlockKeyring(t *testing.T) {
 	from := s.at
 	s.does(t, "$W unlock acme --for 1m", "to agree: ")
 	number := regexp.MustCompile(`type (\d{4}) to agree`).FindStringSubmatch(s.shown()[from:])
-	s.does(t, number[1], "unlocked acme in this terminal: acme/token, until")
+	s.answers(t, number[1], "unlocked acme in this terminal: acme/token, until")
 	s.does(t, "$W get acme/token --raw | sha256sum", sum(value))
 	s.does(t, "$W lock --all", "locked acme")
 }
@@ -195,7 +201,7 @@ func TestUnlockRefused(t *testing.T) {
 	s := p.shellAt(t)
 	s.does(t, "$W unlock acme/ap", "nothing to unlock there")
 	s.does(t, "$W unlock acme", "Passphrase")
-	s.does(t, "wrong", "wrong passphrase")
+	s.answers(t, "wrong", "wrong passphrase")
 	if n := len(keepersOf(t, p.uid)); n != len(before) {
 		t.Errorf("%d processes in the background, want none", n-len(before))
 	}
