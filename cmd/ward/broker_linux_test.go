@@ -89,7 +89,7 @@ func TestBrokerRefused(t *testing.T) {
 		{"$W get acme/other", []string{"env://BROKER_SOURCE"}, "this launch has env://BROKER_SOURCE, SECRET_0"},
 		{"$W get SECRET_0", nil, "this launch has no secrets"},
 		{"$W get SECRET_0 --raw", []string{"env://BROKER_SOURCE"}, "get --raw: refused to a command inside a launch"},
-		{"env -i $W get SECRET_0 --raw", []string{"env://BROKER_SOURCE"}, "inside a launch"},
+		{`env -i HOME="$HOME" $W get SECRET_0 --raw`, []string{"env://BROKER_SOURCE"}, "inside a launch"},
 		{"$W unlock acme", []string{"env://BROKER_SOURCE"}, "unlock: refused to a command inside a launch"},
 	} {
 		o := p.brokered(t, c.script+"; echo $?", c.refs...)
