@@ -149,6 +149,9 @@ func FromSession(name string, action detect.Action, caller detect.Caller) (*secr
 // that has any other value: the session wants to see what program asks, so for that moment it may be looked at.
 func (req request) fromSessions() (map[secrets.Ref]*secrets.Buffer, error) {
 	found := map[secrets.Ref]*secrets.Buffer{}
+	if !sessions.Any() { // no launch looks at its parents for nothing
+		return found, nil
+	}
 	caller, err := sessions.Caller()
 	if err != nil || !sessions.Near(caller) {
 		return found, nil
