@@ -14,6 +14,10 @@ func (g *Guard) match(l *lane, buf []byte, closed bool) {
 	if l.owed > 0 {
 		g.pay(l, buf, l.seen)
 	}
+	if l.n < minWidth {
+		l.seen = l.n
+		return
+	}
 	for _, t := range g.tables {
 		g.spans = t.scan(l.text[:l.n], l.seen, g.spans[:0])
 		for _, s := range g.spans {
@@ -134,6 +138,13 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 	quiet := g.mode == Warn || l.cells
 	fresh := true // whether i-1 is: what stands between it and i is not filled yet
 	for i := start; i < end; i++ {
+		if n := l.inWord(i, end); n > 0 && !quiet {
+			joined = l.note(i, i+n, id) || joined
+			copy(buf[l.pos[i]:], stars[:n])
+			i += n - 1
+			fresh = true
+			continue
+		}
 		if l.hit[i] == id {
 			joined = true
 			if fresh && !quiet && l.before(i) != 0 && i >= l.live && i > 0 && l.hit[i-1] == id {
@@ -147,10 +158,6 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 		if quiet || i < l.live {
 			continue
 		}
-		if far := i - longestSpelling; far >= l.live && l.phase == nil && l.pos[i]-l.pos[far] == longestSpelling {
-			buf[l.pos[i]] = fillByte // in a word, past all that could spell something else
-			continue
-		}
 		l.mask(buf, i)
 		if i > 0 && l.hit[i-1] == id && l.before(i) != 0 {
 			l.fill(buf, i)
@@ -162,6 +169,34 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 	if !joined && !l.cells {
 		g.counts[owner]++
 	}
+}
+
+const stars = "****************"
+
+// inWord tells how many of the characters from i on stand next to each other,
+// with so much of their word before them that they are no part of something
+// spelled: as many as stars has, or a quarter of that. It is 0 if it is less.
+func (l *lane) inWord(i, end int) int {
+	far := i - longestSpelling
+	if far < l.live || l.phase != nil {
+		return 0
+	}
+	for n := len(stars); n >= len(stars)/4; n /= 4 {
+		if i+n <= end && int(l.pos[i+n-1]-l.pos[far]) == n-1+longestSpelling {
+			return n
+		}
+	}
+	return 0
+}
+
+// note gives characters to a value, and tells whether it had one of them.
+func (l *lane) note(start, end int, id uint16) (had bool) {
+	hits := l.hit[start:end]
+	for i, before := range hits {
+		had = had || before == id
+		hits[i] = id
+	}
+	return had
 }
 
 func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
