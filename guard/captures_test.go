@@ -21,6 +21,7 @@ func capturedValue() string { return "q" + random(newRand(42), base64u, 94) }
 type written struct {
 	of    func(value string) []string // what can be read then; nil: the value
 	most  int                         // characters of it that say no more than 7 of the value; 0: 7
+	slow  int                         // as many may be seen where each byte waits for the timer; 0: most
 	fixed bool                        // another value cannot be put in its place, as it is in code
 }
 
@@ -38,10 +39,10 @@ func inBase64(v string) []string {
 
 func inHex(v string) string { return hex.EncodeToString([]byte(v)) }
 
-func asBase64() written   { return written{of: inBase64, most: 10, fixed: true} }
+func asBase64() written   { return written{of: inBase64, most: 10, slow: 11, fixed: true} }
 func asHex() written      { return written{of: one(inHex), most: 15, fixed: true} }
 func asReversed() written { return written{of: one(reversed)} }
-func asUpper() written    { return written{of: one(strings.ToUpper)} }
+func asUpper() written    { return written{of: one(strings.ToUpper), slow: 11} }
 func asEach(format string, most int) written {
 	return written{fixed: true, most: most, of: one(func(v string) string {
 		return each(v, func(_ int, c string) string { return fmt.Sprintf(format, c[0]) })
@@ -112,7 +113,7 @@ func codedCaptures() []captured {
 		{name: "base64-2", run: `printf 'xx%s' "$VALUE" | base64 -w0`, as: asBase64()},
 		{name: "base64-url", run: `printf '??%s' "$VALUE" | base64 -w0 | tr +/ -_`, as: asBase64()},
 		{name: "base64-76", run: `printf 'user:%s' "$VALUE" | base64`, as: asBase64()},
-		{name: "base64-twice", run: `base64 -w0 value.txt | base64 -w0`, as: written{fixed: true, most: 14, of: func(v string) []string {
+		{name: "base64-twice", run: `base64 -w0 value.txt | base64 -w0`, as: written{fixed: true, most: 14, slow: 15, of: func(v string) []string {
 			return inBase64(base64.StdEncoding.EncodeToString([]byte(v + "\n")))
 		}}},
 		{name: "gzip-base64", run: `gzip -nc value.txt | base64 -w0`, as: written{fixed: true, of: one(gzipped)}},
@@ -125,9 +126,9 @@ func codedCaptures() []captured {
 		{name: "percent", run: `xxd -p -c0 value.txt | sed 's/../%&/g'`, as: asEach("%02x", 15)},
 		{name: "escapes-x", run: `xxd -p -c0 value.txt | sed 's/../\\x&/g'`, as: asEach("x%02x", 23)},
 		{name: "escapes-u", run: `xxd -p -c0 value.txt | sed 's/../\\u00&/g'`, as: asEach("u00%02x", 39)},
-		{name: "entities", run: `python3 -c 'import os; print("".join(f"&#{ord(c)};" for c in os.environ["VALUE"]))'`, as: asEach("%d", 22)},
-		{name: "bytes-json", run: `node -e 'console.log(JSON.stringify(Buffer.from(process.env.VALUE)))'`, as: asEach("%d", 22)},
-		{name: "bytes-python", run: `python3 -c 'import os; print(list(os.environ["VALUE"].encode()))'`, as: asEach("%d", 22)},
+		{name: "entities", run: `python3 -c 'import os; print("".join(f"&#{ord(c)};" for c in os.environ["VALUE"]))'`, as: asEach("%d", 23)},
+		{name: "bytes-json", run: `node -e 'console.log(JSON.stringify(Buffer.from(process.env.VALUE)))'`, as: asEach("%d", 23)},
+		{name: "bytes-python", run: `python3 -c 'import os; print(list(os.environ["VALUE"].encode()))'`, as: asEach("%d", 23)},
 		{name: "clipboard", run: `printf '\e]52;c;%s\a' "$(base64 -w0 value.txt)"`, as: asBase64()},
 		{name: "clipboard-tmux", run: `printf '\ePtmux;\e\e]52;c;%s\a\e\\' "$(base64 -w0 value.txt)"`, as: asBase64()},
 		{name: "title", run: `printf '\e]0;%s\a' "$VALUE"`},
@@ -171,9 +172,9 @@ func screenCaptures() []captured {
 		{name: "even-odd", run: `python3 draw.py even_odd`},
 		{name: "curses-typed", run: `python3 draw.py curses_typed`},
 		{name: "curses-window", run: `python3 draw.py curses_window`},
-		{name: "curses-acs", run: `LC_ALL=C NCURSES_NO_UTF8_ACS=0 python3 draw.py curses_window`},
+		{name: "curses-acs", run: `LC_ALL=C NCURSES_NO_UTF8_ACS=0 python3 draw.py curses_window`, as: written{fixed: true}},
 		{name: "curses-scrolled", run: `python3 draw.py curses_scrolled`},
-		{name: "watch", run: `timeout 2 watch -n 0.5 cat value.txt`},
+		{name: "watch", run: `timeout --foreground 2 watch -n 0.5 cat value.txt`},
 	}
 }
 
@@ -190,7 +191,7 @@ func programCaptures() []captured {
 		{name: "program-tmux", cols: 100, rows: 30, run: nothing + `tmux -L d -f /dev/null new 'bash --norc -i'`,
 			keys: []string{"ls -la --color\r", "\x02%", "seq 100\r", "\x02\"", "top -d 0.4\r", "", "\x02o", "less draw.py\r", " ", "\x02z", "", "\x02z", "\x02:kill-server\r"}},
 		{name: "program-git", run: nothing + `git -c color.ui=always log --graph --stat -p`, keys: []string{" ", " ", "b", "j", "q"}},
-		{name: "program-npm", run: nothing + `npm install ./pkg; npm ls; npm help-search install | head -30`},
+		{name: "program-npm", run: nothing + `cd npm; npm install ../pkg; npm ls; npm help-search install | head -30`},
 		{name: "program-claude", cols: 100, rows: 30, run: nothing + `claude`, keys: agent},
 		{name: "program-codex", cols: 100, rows: 30, run: nothing + `codex`, keys: agent},
 		{name: "program-opencode", cols: 100, rows: 30, run: nothing + `opencode`, keys: agent},

@@ -125,6 +125,7 @@ type Guard struct {
 	addressed bool    // the cursor was moved somewhere else
 	past      past    // of a terminal's stream, as long as there is no screen
 	screen    *screen // nil before the cursor was moved
+	sights    []sight // on the screen, in this buffer
 	hold      []byte  // holdSize bytes in the arena
 	held      int     // that many are held
 	spans     []span  // of the last match
@@ -261,11 +262,8 @@ func (g *Guard) Process(buf []byte) []byte {
 		}
 		from = end
 	}
-	if g.addressed && g.screen == nil && g.size[0] > 0 {
-		g.drawPast()
-	}
 	if g.screen != nil {
-		g.look(buf, g.counted)
+		g.look(buf)
 	}
 	keep := len(buf)
 	if g.mode != Warn {

@@ -53,6 +53,7 @@ func prepareDemo(t *testing.T, dir string) {
 		"old.txt": "nothing\n", "value.txt": v + "\n", "text.txt": text,
 		"doc.json":         `{"name":"demo","token":"` + v + `","n":1}`,
 		"package.json":     `{"name":"demo","version":"1.0.0","scripts":{"show":"echo"}}`,
+		"npm/package.json": `{"name":"other","version":"1.0.0"}`,
 		"pkg/package.json": `{"name":"pkg","version":"1.0.0"}`,
 		"Makefile":         "show:\n\techo " + v + "\n",
 	} {
@@ -82,9 +83,9 @@ func prepareDemo(t *testing.T, dir string) {
 func demoEnv(dir string) []string {
 	return []string{
 		"HOME=" + dir, "USER=demo", "LOGNAME=demo", "PS1=$ ", "TERM=xterm-256color", "LANG=C.UTF-8", "SHELL=/bin/bash",
-		"PATH=" + dir + "/node_modules/.bin:" + os.Getenv("PATH"), "VALUE=" + capturedValue(), "TMUX_TMPDIR=" + dir, "LESSHISTFILE=-",
+		"PATH=" + dir + "/node_modules/.bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "VALUE=" + capturedValue(), "TMUX_TMPDIR=" + dir, "LESSHISTFILE=-",
 		"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.com", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.com",
-		"GIT_AUTHOR_DATE=2020-01-01T00:00:00Z", "GIT_COMMITTER_DATE=2020-01-01T00:00:00Z", "LESS=", "PAGER=less", "COLORTERM=truecolor",
+		"GIT_AUTHOR_DATE=2020-01-01T00:00:00Z", "GIT_COMMITTER_DATE=2020-01-01T00:00:00Z", "LESS=", "PAGER=less", "DISABLE_AUTOUPDATER=1", "COLORTERM=truecolor",
 	}
 }
 

@@ -25,9 +25,12 @@ type screen struct {
 	tabs        []bool
 
 	now    int32  // bytes written, less those that nobody asks for any more
+	base   int32  // the first of them that is still in the buffer
 	parser parser // screen_parse.go
 	lane   lane   // screen_look.go
 	at     [laneSize]int32
+	// leaving is called before a row with cells that nobody has looked at goes from the screen. It may be nil.
+	leaving func(y int)
 }
 
 // cursor is what is saved and restored together.
@@ -103,10 +106,14 @@ func (s *screen) index(y int) int { return int(s.grid.order[y]) * s.cols }
 
 func (s *screen) row(y int) *row { return &s.grid.rows[s.grid.order[y]] }
 
-// wipe blanks the cells from a to b of a row of g. Which byte painted them does not matter any more.
-func (s *screen) wipe(g *grid, y, a, b int) {
+// wipe blanks the cells from a to b of a row. Which byte painted them does not matter any more.
+func (s *screen) wipe(y, a, b int) {
+	g := s.grid
 	p := int(g.order[y])
 	r := &g.rows[p]
+	if a < r.hi && b > r.lo {
+		s.leave(y, y+1)
+	}
 	if b == s.cols {
 		r.wraps = false
 	}
@@ -122,11 +129,20 @@ func (s *screen) wipe(g *grid, y, a, b int) {
 	}
 }
 
+// leave says that the rows from y to last are about to change or to go.
+func (s *screen) leave(y, last int) {
+	for ; y < last && s.leaving != nil; y++ {
+		if r := s.row(y); r.lo < r.hi {
+			s.leaving(y)
+		}
+	}
+}
+
 // erase blanks a rectangle of whole or part rows of the screen that is shown, within its bounds.
 func (s *screen) erase(x0, y0, x1, y1 int) {
 	x0, x1 = max(x0, 0), min(x1, s.cols)
 	for y := max(y0, 0); y < min(y1, s.rows); y++ {
-		s.wipe(s.grid, y, x0, x1)
+		s.wipe(y, x0, x1)
 	}
 }
 
@@ -176,6 +192,11 @@ func (s *screen) scroll(a, b, n int) {
 	if n < 0 {
 		up = height + n
 	}
+	if n > 0 {
+		s.leave(a, a+n)
+	} else {
+		s.leave(b+1+n, b+1)
+	}
 	order := s.grid.order[a : b+1]
 	if up == 1 {
 		first := order[0]
@@ -219,7 +240,8 @@ func (s *screen) resized(h *hasher, cols, rows int) *screen {
 		n.grid = &n.alt
 	}
 	n.cursor, n.saved = s.cursor, s.saved
-	n.still, n.insert, n.newline, n.now, n.parser = s.still, s.insert, s.newline, s.now, s.parser
+	n.still, n.insert, n.newline, n.leaving = s.still, s.insert, s.newline, s.leaving
+	n.now, n.base, n.parser = s.now, s.base, s.parser
 	copy(n.tabs, s.tabs)
 	n.move(s.x, s.y-slide)
 	s.arena.free()

@@ -27,6 +27,7 @@ func (s *screen) escape(c byte) {
 			s.move(s.x, s.y-1)
 		}
 	case 'c':
+		s.leave(0, s.rows)
 		s.reset()
 		s.erase(0, 0, s.cols, s.rows)
 	case '7':
@@ -270,6 +271,7 @@ func (s *screen) alternate(on bool) {
 	if on == (s.grid == &s.alt) {
 		return
 	}
+	s.leave(0, s.rows)
 	if on {
 		s.grid = &s.alt
 		s.erase(0, 0, s.cols, s.rows)

@@ -1,19 +1,52 @@
 package guard
 
+import "bytes"
+
 // draw brings the screen up to date with the bytes of buf from the one of that index on, as they were printed. The bytes
-// before are held ones, which it has seen.
+// before are held ones, which it has seen. There is a screen from the first byte on that moves the cursor.
 func (g *Guard) draw(buf []byte, from int) {
 	if g.screen == nil {
-		g.past.add(buf[from:])
-		return
+		if !g.addressed && !addressing(buf[from:]) {
+			g.past.add(buf[from:])
+			return
+		}
+		if g.drawPast(); g.screen == nil {
+			return
+		}
 	}
-	if g.screen.now > 1<<30 {
-		g.screen.forget(g.screen.now - int32(from))
+	s := g.screen
+	if s.now > 1<<30 {
+		s.forget(s.now - int32(from))
 	}
-	g.screen.write(buf[from:])
+	s.base = s.now - int32(from)
+	s.write(buf[from:])
 }
 
-// drawPast makes the screen when the cursor was moved for the first time, from what is known of the stream.
+// addressing says whether text moves the cursor to where its text does not follow on. A sequence that is cut is found by
+// the parser, with the next bytes.
+func addressing(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, 0x1b)
+		if i < 0 || i+1 >= len(text) {
+			return false
+		}
+		first := text[i+1]
+		text = text[i+2:]
+		switch first {
+		case 'M', '8':
+			return true
+		case '[':
+			for len(text) > 0 && text[0]-' ' < 0x20 {
+				text = text[1:]
+			}
+			if len(text) > 0 && addresses(text[0]) {
+				return true
+			}
+		}
+	}
+}
+
+// drawPast makes the screen, from what is known of the stream.
 func (g *Guard) drawPast() {
 	g.screen = newScreen(g.hasher(), g.size[0], g.size[1])
 	if g.screen == nil {
@@ -22,6 +55,11 @@ func (g *Guard) drawPast() {
 	}
 	g.past.each(g.screen.write)
 	g.past = past{}
+	g.screen.leaving = g.lookAtRow
+	for y := range g.screen.rows { // all of it is written and gone
+		r := g.screen.row(y)
+		r.lo, r.hi = g.screen.cols, 0
+	}
 }
 
 // Resize tells that the terminal has another size from now on.
@@ -39,24 +77,35 @@ func (g *Guard) Resize(cols, rows int) {
 }
 
 // look matches what the screen shows where it was painted since the last time, and masks in buf, the last bytes of the
-// stream, what belongs to a value. counted is how often each value was met before buf.
-func (g *Guard) look(buf []byte, counted []int) {
+// stream, what belongs to a value.
+func (g *Guard) look(buf []byte) {
+	for y := range g.screen.rows {
+		g.lookAtRow(y)
+	}
+	for len(g.sights) > 0 {
+		n := 1
+		for n < len(g.sights) && !g.sights[n].first {
+			n++
+		}
+		g.conceal(buf, g.sights[:n])
+		g.sights = g.sights[n:]
+	}
+	g.sights = nil
+}
+
+// lookAtRow looks at what was painted in a row. It is called too when a row is about to go from the screen: what was
+// shown for a moment between two reads can be read in the stream.
+func (g *Guard) lookAtRow(y int) {
 	s := g.screen
-	base := s.now - int32(len(buf))
-	for y := range s.rows {
-		r := s.row(y)
-		if r.lo >= r.hi {
-			continue
+	r := s.row(y)
+	lo, hi := r.lo, r.hi
+	r.lo, r.hi = s.cols, 0
+	for x := lo; x < hi; {
+		a, b := s.part(y, x)
+		if a < b {
+			g.lookAt(y, [4]int{a, max(a, lo), min(b, hi), b})
 		}
-		lo, hi := r.lo, r.hi
-		r.lo, r.hi = s.cols, 0
-		for x := lo; x < hi; {
-			a, b := s.part(y, x)
-			if a < b {
-				g.lookAt(y, [4]int{a, max(a, lo), min(b, hi), b}, buf, base, counted)
-			}
-			x = b + 1
-		}
+		x = b + 1
 	}
 }
 
@@ -79,7 +128,7 @@ func (s *screen) code(p, x int) byte { return (s.grid.text[p] ^ s.pad[x]) & cell
 
 // lookAt looks at the cells of a row from column c[1] to c[2], with what stands before and behind them between the
 // columns c[0] and c[3], in this row and in those above and below.
-func (g *Guard) lookAt(y int, c [4]int, buf []byte, base int32, counted []int) {
+func (g *Guard) lookAt(y int, c [4]int) {
 	s := g.screen
 	top, left := s.back(y, c)
 	l := &s.lane
@@ -116,14 +165,14 @@ func (g *Guard) lookAt(y int, c [4]int, buf []byte, base int32, counted []int) {
 			for id := l.hit[first]; id != 0 && i+1 < l.n && l.hit[i+1] == id; i++ {
 			}
 			if l.hit[first] != 0 {
-				g.conceal(first, i+1, buf, base, counted)
+				g.sighted(first, i+1)
 			}
 		}
 	}
 	clear(l.text[:l.n+1])
 	clear(l.gap[:l.n+1])
 	clear(l.hit[:l.n+1])
-	l.n, l.seen, l.trail = 0, 0, 0
+	l.n, l.seen, l.trail, l.owed = 0, 0, 0, 0
 }
 
 // back gives the place from where on text is looked at, so that there is context before column c[1] of row y.
@@ -166,50 +215,76 @@ func (s *screen) take(y, a, b, limit int) {
 	l.trail += gap(b - end)
 }
 
-// conceal masks the bytes of buf that painted the cells of the characters i to j of the lane, and symbols between them.
-// It is a new sighting unless the stream was one just now or some of these cells had been found before.
-func (g *Guard) conceal(i, j int, buf []byte, base int32, counted []int) {
+// sight is a byte of the stream that painted a cell of a value.
+type sight struct {
+	at    int32 // in the buffer
+	owner uint16
+	char  byte // what it painted
+	first bool // of its sighting
+	old   bool // the sighting: some cells of it had been found before
+}
+
+// sighted notes the bytes that painted the cells of the characters i to j of the lane, and symbols between them, as far
+// as they are in the buffer.
+func (g *Guard) sighted(i, j int) {
 	s := g.screen
-	owner := int(s.lane.hit[i]) - 1
-	known, fresh := g.counts[owner] != counted[owner], false
+	first := len(g.sights)
+	old := false
+	note := func(p int) {
+		x := p % s.cols
+		cell := s.grid.text[p] ^ s.pad[x]
+		if cell&cellHidden != 0 {
+			old = true
+			return
+		}
+		s.grid.text[p] ^= cellHidden
+		if from := s.grid.from[p]; from >= s.base {
+			g.sights = append(g.sights, sight{at: from - s.base, owner: s.lane.hit[i] - 1, char: cell})
+		}
+	}
 	for k := i; k < j; k++ {
 		p := int(s.at[k])
-		x := p % s.cols
-		if cell := s.grid.text[p] ^ s.pad[x]; cell&cellHidden != 0 {
-			known = true
-		} else if s.grid.text[p] ^= cellHidden; s.grid.from[p] >= base {
-			at := s.grid.from[p] - base
-			if buf[at] != cell {
-				known = true
-			} else {
-				fresh = true
-				if g.mode != Warn {
-					mask(buf, int(at))
-				}
+		if k > i {
+			for q := int(s.at[k-1]) + 1; q < p && s.fillers(q, p); q++ {
+				note(q)
 			}
 		}
-		if k > i && g.mode != Warn {
-			s.fill(int(s.at[k-1])+1, p, buf, base)
+		note(p)
+	}
+	if len(g.sights) > first {
+		g.sights[first].first, g.sights[first].old = true, old
+	}
+}
+
+// fillers says whether the cells from p to q are of one row, and all symbols of keys.
+func (s *screen) fillers(p, q int) bool {
+	if p/s.cols != q/s.cols {
+		return false
+	}
+	for i := p; i < q; i++ {
+		if !isFiller(s.code(i, i%s.cols)) {
+			return false
+		}
+	}
+	return true
+}
+
+// conceal masks one sighting. It is a new one unless the stream was one just now, or it goes on with an older one.
+func (g *Guard) conceal(buf []byte, list []sight) {
+	owner := list[0].owner
+	known, fresh := list[0].old || g.counts[owner] != g.counted[owner], false
+	for _, s := range list {
+		switch {
+		case buf[s.at] == s.char:
+			fresh = true
+			if g.mode != Warn {
+				mask(buf, int(s.at))
+			}
+		case class(s.char) < classSymbol:
+			known = true
 		}
 	}
 	if fresh && !known {
 		g.counts[owner]++
-	}
-}
-
-// fill masks the symbols of keys in the cells from p to q, if they are all such.
-func (s *screen) fill(p, q int, buf []byte, base int32) {
-	if p > q || p/s.cols != q/s.cols {
-		return
-	}
-	for i := p; i < q; i++ {
-		if !isFiller(s.code(i, i%s.cols)) {
-			return
-		}
-	}
-	for i := p; i < q; i++ {
-		if from := s.grid.from[i]; from >= base && isFiller(buf[from-base]) {
-			buf[from-base] = fillByte
-		}
 	}
 }

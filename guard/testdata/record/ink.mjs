@@ -10,7 +10,9 @@ function App() {
     const timer = setInterval(() => setN(n => n + 1), 15);
     return () => clearInterval(timer);
   }, []);
-  if (n > value.length + 5) process.exit(0);
+  useEffect(() => {
+    if (n > value.length + 5) process.exit(0);
+  }, [n]);
   return h(Box, {flexDirection: 'column', borderStyle: 'round', width: process.stdout.columns},
     h(Text, {color: 'green'}, '⠋⠙⠹⠸⠼⠴'[n % 6] + ' working ' + n),
     h(Text, null, value.slice(0, n)),
