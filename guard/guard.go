@@ -124,6 +124,7 @@ type Guard struct {
 	past      past    // of a terminal's stream, as long as there is no screen
 	screen    *screen // nil before the cursor was moved
 	sights    []sight // on the screen, in this buffer
+	reach     int     // characters of the widest window
 	hold      []byte  // holdSize bytes in the arena
 	held      int     // that many are held
 	many      bool    // heads
@@ -159,6 +160,7 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 		g.tables = append(g.tables, newTable(g.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
 	}
 	for _, t := range g.tables {
+		g.reach = max(g.reach, t.widest())
 		g.bound = g.bound || len(t.tails) > 0
 	}
 	g.many = size.heads+stored.heads > manyHead
