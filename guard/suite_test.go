@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
