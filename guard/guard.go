@@ -25,6 +25,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // Mode is what happens to a secret that is met. The zero Mode is Redact.
@@ -107,9 +108,10 @@ type Guard struct {
 	mode    Mode
 	names   []string
 	counts  []int
-	counted []int  // counts before this call of Process
-	arena   *arena // nil: nothing to look for
-	tables  []*table
+	counted []int    // counts before this call of Process
+	known   *known   // nil: nothing to look for
+	tables  []*table // those of known
+	arena   *arena   // of all that is read
 	pad     []uint64
 	kinds   [2][256]byte // the second while letters are shown as lines
 	state   state
@@ -127,8 +129,6 @@ type Guard struct {
 	reach     int     // characters of the widest window
 	hold      []byte  // holdSize bytes in the arena
 	held      int     // that many are held
-	many      bool    // heads
-	bound     bool    // some value is matched whole
 	spans     []span  // of the last match
 	out       []byte  // held bytes and the next chunk in a row
 }
@@ -141,39 +141,74 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 		report.add(p)
 		g.names = append(g.names, p.Name)
 	}
-	size, windows := sizeOf(prints)
-	stored, marks := sizeOf(opt.Stored)
-	if windows+marks == 0 || opt.Mode == Off {
+	if opt.Mode == Off {
 		return g, report
 	}
-	terminal := opt.Cols > 0 && opt.Rows > 0
-	memory := size.bytes() + stored.bytes() + len(g.lanes)*(padWords*8+laneSize) + holdSize
-	if terminal {
-		memory += 2 * pastSize
+	if g.known, report.Unlocked = newKnown(key, prints, opt); g.known != nil {
+		g.allot(opt.Cols, opt.Rows)
+		if report.Unlocked == nil {
+			report.Unlocked = g.arena.err
+		}
 	}
-	g.arena = newArena(memory)
-	report.Unlocked = g.arena.err
-	if windows > 0 {
-		g.tables = append(g.tables, newTable(g.arena, key, prints, size, 0))
-	}
-	if marks > 0 {
-		g.tables = append(g.tables, newTable(g.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
-	}
-	for _, t := range g.tables {
-		g.reach = max(g.reach, t.widest())
-		g.bound = g.bound || len(t.tails) > 0
-	}
-	g.many = size.heads+stored.heads > manyHead
-	if terminal {
-		g.size = [2]int{opt.Cols, opt.Rows}
-		g.past = newPast(g.arena, g.hasher())
-	}
-	g.allot()
 	return g, report
 }
 
-// allot gives the guard what it reads with.
-func (g *Guard) allot() {
+// Another makes a guard for another stream of the same command, without a
+// terminal. It looks for the same values, in the same memory.
+func (g *Guard) Another() *Guard {
+	other := &Guard{mode: g.mode, names: g.names, known: g.known}
+	if g.known != nil {
+		g.known.users.Add(1)
+		other.allot(0, 0)
+	}
+	return other
+}
+
+// known is what guards look for. Several can share it, as nothing in it changes.
+type known struct {
+	arena  *arena
+	tables []*table
+	users  atomic.Int32
+	many   bool // heads
+	bound  bool // some value is matched whole
+}
+
+// newKnown gives nil where there is nothing to look for.
+func newKnown(key Key, prints []Print, opt Options) (*known, error) {
+	size, windows := sizeOf(prints)
+	stored, marks := sizeOf(opt.Stored)
+	if windows+marks == 0 {
+		return nil, nil
+	}
+	k := &known{arena: newArena(size.bytes() + stored.bytes()), many: size.heads+stored.heads > manyHead}
+	k.users.Store(1)
+	if windows > 0 {
+		k.tables = append(k.tables, newTable(k.arena, key, prints, size, 0))
+	}
+	if marks > 0 {
+		k.tables = append(k.tables, newTable(k.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
+	}
+	for _, t := range k.tables {
+		k.bound = k.bound || len(t.tails) > 0
+	}
+	return k, k.arena.err
+}
+
+// allot gives the guard what it reads with, on a terminal of that size.
+func (g *Guard) allot(cols, rows int) {
+	g.tables = g.known.tables
+	for _, t := range g.tables {
+		g.reach = max(g.reach, t.widest())
+	}
+	memory := len(g.lanes)*(padWords*8+laneSize) + holdSize
+	if cols > 0 && rows > 0 {
+		memory += 2 * pastSize
+	}
+	g.arena = newArena(memory)
+	if cols > 0 && rows > 0 {
+		g.size = [2]int{cols, rows}
+		g.past = newPast(g.arena, g.hasher())
+	}
 	g.counts, g.counted = make([]int, len(g.names)), make([]int, len(g.names))
 	g.kinds = [2][256]byte{kinds(false), kinds(true)}
 	g.hold = carve[byte](g.arena, holdSize)
@@ -224,7 +259,7 @@ func (g *Guard) Process(buf []byte) []byte {
 		end := min(from+blockSize, len(buf))
 		g.parse(buf, from, end)
 		for i := range g.lanes {
-			if l := &g.lanes[i]; l.seen < l.n || g.bound {
+			if l := &g.lanes[i]; l.seen < l.n || g.known.bound {
 				g.match(l, buf, false)
 			}
 			g.lanes[i].slide()
@@ -357,6 +392,10 @@ func (g *Guard) Wipe() {
 		g.screen.arena.free()
 	}
 	g.arena.free()
+	if g.known != nil && g.known.users.Add(-1) == 0 {
+		g.known.arena.free()
+	}
+	g.known = nil
 	g.screen, g.past = nil, past{}
 	g.tables, g.pad, g.hold, g.held = nil, nil, nil, 0
 	for i := range g.lanes {

@@ -60,7 +60,7 @@ func (g *Guard) holdFrom(buf []byte) int {
 func (g *Guard) headOf(l *lane) (start int, found *ownedHead, in *table) {
 	start = l.n
 	for _, t := range g.tables {
-		if at, h := t.headFrom(l, g.many); at < start {
+		if at, h := t.headFrom(l, g.known.many); at < start {
 			start, found, in = at, h, t
 		}
 	}

@@ -131,20 +131,33 @@ func (l *lane) joins(buf []byte, i int) bool {
 func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 	id := uint16(owner) + 1
 	joined := start > 0 && l.hit[start-1] == id
+	quiet := g.mode == Warn || l.cells
+	fresh := true // whether i-1 is: what stands between it and i is not filled yet
 	for i := start; i < end; i++ {
-		fresh := l.hit[i] != id
-		joined = joined || !fresh
+		if l.hit[i] == id {
+			joined = true
+			if fresh && !quiet && l.before(i) != 0 && i >= l.live && i > 0 && l.hit[i-1] == id {
+				l.fill(buf, i)
+			}
+			fresh = false
+			continue
+		}
+		fresh = true
 		l.hit[i] = id
-		if !fresh || i < l.live || g.mode == Warn || l.cells {
+		if quiet || i < l.live {
+			continue
+		}
+		if far := i - longestSpelling; far >= l.live && l.phase == nil && l.pos[i]-l.pos[far] == longestSpelling {
+			buf[l.pos[i]] = fillByte // in a word, past all that could spell something else
 			continue
 		}
 		l.mask(buf, i)
 		if i > 0 && l.hit[i-1] == id && l.before(i) != 0 {
 			l.fill(buf, i)
 		}
-		if i+1 < l.n && l.hit[i+1] == id && l.before(i+1) != 0 {
-			l.fill(buf, i+1)
-		}
+	}
+	if !quiet && fresh && end < l.n && end >= l.live && l.hit[end] == id && l.before(end) != 0 {
+		l.fill(buf, end)
 	}
 	if !joined && !l.cells {
 		g.counts[owner]++

@@ -331,6 +331,7 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 				}
 			}
 		}
+		p = max(p, (done-l.widest)&^(stride-1)) // windows that end before are known
 	}
 	return found
 }

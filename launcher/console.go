@@ -15,6 +15,9 @@ func isTerminal(fd int) bool {
 	return err == nil
 }
 
+// IsTerminal says whether a file is a terminal.
+func IsTerminal(f *os.File) bool { return isTerminal(int(f.Fd())) }
+
 // foreground says whether ward is in the foreground of its controlling terminal, as far as a descriptor shows one.
 func foreground() bool {
 	for fd := range 3 {

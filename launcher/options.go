@@ -56,6 +56,8 @@ type Host struct {
 	TTY     [3]bool // whether stdin, stdout and stderr are terminals
 	// Foreground: ward is in the foreground of its terminal.
 	Foreground bool
+	// Self is ward's own program, which asks the launch's broker from inside; "" if it cannot be found.
+	Self string
 	// Nested: ward runs inside a launch of ward.
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
@@ -80,6 +82,7 @@ func ThisHost() (Host, error) {
 	}
 	h.Foreground = foreground()
 	h.Nested = Nested()
+	h.Self, _ = os.Executable()
 	h.Own = ownDirs(home, h.env)
 	h.Stored = hasIndex(h.Own[1])
 	return h, nil
@@ -141,3 +144,6 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.
+func (h Host) State() string { return h.Own[2] }

@@ -85,6 +85,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
 	plan.guard(merged, o, h)
+	plan.client(h)
 	plan.ciMask(o, h)
 	add(plan.terminal(o, h))
 	plan.Policy.Nested = h.Nested

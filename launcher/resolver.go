@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
 	"syscall"
 
 	"ward/guard"
+	"ward/launcher/broker"
 	"ward/secrets"
 )
 
@@ -33,6 +35,7 @@ type request struct {
 	Key    []byte
 	CIMask bool
 	Wants  []want
+	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
 	Stored string   // see storedNone
 	Exempt []string // names, references and variables that the guard does not look for
@@ -49,6 +52,7 @@ type want struct {
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
 	Found     []string
+	Sealed    []sealed
 	Notices   []string
 	Errors    []said
 	Stored    int    // how many of the fingerprints, the last ones, are marks of stored secrets
@@ -86,7 +90,11 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 		return err
 	}
 	var rep report
-	found, err := req.fetch(context.Background(), environ, &rep)
+	unlocked, err := req.fromSessions()
+	var found map[secrets.Ref]*secrets.Buffer
+	if err == nil {
+		found, err = req.fetch(context.Background(), environ, unlocked, &rep)
+	}
 	rep.say(err)
 	var prints []byte
 	if err == nil {
@@ -144,7 +152,7 @@ func (r *report) say(err error) {
 	r.Errors = append(r.Errors, s)
 }
 
-func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
+func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
 	stores, err := OpenStores(environ)
 	if err != nil {
 		return nil, err
@@ -161,6 +169,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 		ref, err := secrets.ParseRef(w.Ref)
 		if err != nil {
 			return nil, err
+		}
+		if unlocked[ref] != nil {
+			continue
 		}
 		if w.Optional {
 			optional = append(optional, ref)
@@ -181,7 +192,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 			return nil, err
 		}
 	}
-	return found, nil
+	maps.Copy(found, unlocked)
+	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)
+	return found, err
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
@@ -229,8 +242,35 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 			return nil, err
 		}
 	}
+	if err := req.seal(ready, found, values, rep); err != nil {
+		return nil, err
+	}
 	_, err = values.Write([]byte{0})
 	return prints, err
+}
+
+// seal gives the supervisor what it may hand out again, and the command the key to it.
+func (req request) seal(ready []want, found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) error {
+	if !req.Seal || len(ready) == 0 {
+		return nil
+	}
+	key, err := broker.NewKey()
+	if err != nil {
+		return err
+	}
+	defer key.Destroy()
+	for _, w := range ready {
+		ref, _ := secrets.ParseRef(w.Ref)
+		text, err := broker.Seal(key, w.Var, found[ref])
+		if err != nil {
+			return err
+		}
+		rep.Sealed = append(rep.Sealed, sealed{w.Var, text})
+	}
+	return key.Use(func(k []byte) error {
+		_, err := values.Write(append(broker.AppendKey([]byte(broker.UnsealVar+"="), k), 0))
+		return err
+	})
 }
 
 // logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:

@@ -17,6 +17,7 @@ import (
 
 	"ward/guard"
 	"ward/launcher/audit"
+	"ward/launcher/broker"
 	"ward/sandbox"
 )
 
@@ -48,6 +49,10 @@ type session struct {
 	files  *scratch
 	log    *audit.Log
 	guards []*guard.Guard
+	key    guard.Key
+	prints []guard.Print
+	stored guard.Options // the marks among them
+	sealed []sealed
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
@@ -59,6 +64,9 @@ type session struct {
 	ending  *time.Timer
 	killed  atomic.Bool // ward ended what was inside: that stage two is gone then is no failure
 	code    int
+
+	brokerOnce sync.Once
+	served     *broker.Server
 
 	signals   chan os.Signal
 	resumed   chan os.Signal // SIGCONT
@@ -206,6 +214,7 @@ func (s *session) fill() error {
 		s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
 	}
 	s.cmd.Env = append(s.cmd.Env, "WARD_SESSION="+s.id)
+	s.listenBroker()
 	return s.stdio()
 }
 
@@ -231,21 +240,19 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 		prints, opt.Stored = prints[:launch], prints[launch:]
 		copy(opt.StoredKey[:], rep.StoredKey)
 	}
-	for i := range 3 {
-		opt.Cols, opt.Rows = 0, 0
-		if t := s.cmd.Terminal; i == 0 && t != nil {
-			opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	s.key, s.prints, s.stored = key, prints, opt
+	if t := s.cmd.Terminal; t != nil {
+		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	}
+	g, found := guard.New(key, prints, opt)
+	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
+	if mode != guard.Off {
+		for _, u := range found.Unguarded {
+			s.say("%s %s: it is not masked", u.Name, u.Why)
 		}
-		g, found := guard.New(key, prints, opt)
-		if len(s.guards) == 0 && mode != guard.Off {
-			for _, u := range found.Unguarded {
-				s.say("%s %s: it is not masked", u.Name, u.Why)
-			}
-		}
-		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
-		s.found = rep.Found
+		s.found, s.sealed = rep.Found, rep.Sealed
 		for _, n := range rep.Notices {
 			s.say("%s", n)
 		}
@@ -355,6 +362,7 @@ func (s *session) close() {
 	s.console.close()
 	s.console.leave()
 	s.cmd.Close()
+	s.closeBroker()
 	for _, g := range s.guards {
 		if !s.abandoned {
 			g.Wipe()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"ward/secrets"
 )
@@ -17,9 +18,12 @@ type Stores struct {
 	Keyring secrets.Keyring
 	Vault   secrets.Vault
 	Env     secrets.Env
+	Want    string // the default store: "keyring" or "vault"; "": what config.json says, else what is there
 
 	once   sync.Once
 	choice secrets.Choice
+	quiet  atomic.Bool // nobody is asked for the vault's passphrase
+	typed  atomic.Bool // a person has typed it
 }
 
 // OpenStores names the places; nothing is opened or asked before it is needed. environ is the environment block that
@@ -38,7 +42,7 @@ func OpenStores(environ io.ReaderAt) (*Stores, error) {
 
 // Default is the store that bare names mean here.
 func (s *Stores) Default(ctx context.Context) secrets.Choice {
-	s.once.Do(func() { s.choice = secrets.Default(ctx, &s.Keyring, &s.Vault) })
+	s.once.Do(func() { s.choice = s.choose(ctx) })
 	return s.choice
 }
 
@@ -60,35 +64,32 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 	return d.Default(ctx).Store.Fetch(ctx, name)
 }
 
-// passphrase takes what was given, or asks at the terminal.
+// passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
+// asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
-	b, err := s.givenPassphrase(ctx, prompt, confirm)
-	if !errors.Is(err, secrets.ErrNotFound) {
-		return b, err
-	}
-	b, err = AskSecret(prompt, confirm)
-	if errors.Is(err, errNoTerminal) {
-		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
-	}
-	return b, err
-}
-
-// givenPassphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names.
-func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
 	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
 	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
 	}
 	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
-	if err != nil {
+	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
 		return nil, err
 	}
-	defer path.Destroy()
-	name := ""
-	path.Use(func(p []byte) error { name = string(p); return nil })
-	b, err = (secrets.File{}).Fetch(ctx, name)
-	if errors.Is(err, secrets.ErrNotFound) {
-		return nil, Mistake(err.Error(), "WARD_VAULT_PASSPHRASE_FILE names it") // given, and wrong: nobody is asked instead
+	if err == nil {
+		defer path.Destroy()
+		name := ""
+		path.Use(func(p []byte) error { name = string(p); return nil })
+		return (secrets.File{}).Fetch(ctx, name)
+	}
+	if s.quiet.Load() {
+		return nil, errQuiet
+	}
+	b, err = AskSecret(prompt, confirm)
+	if err == nil {
+		s.typed.Store(true)
+	}
+	if errors.Is(err, ErrNoTerminal) {
+		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
 	}
 	return b, err
 }
@@ -96,14 +97,15 @@ func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secret
 // maxTyped bounds what can be typed at a prompt; longer values come by --stdin.
 const maxTyped = 4096
 
-var errNoTerminal = errors.New("no terminal")
+// ErrNoTerminal: nobody can be asked.
+var ErrNoTerminal = errors.New("no terminal")
 
 // AskSecret asks at the controlling terminal, without echo, and reads into locked memory. Ctrl-C ends ward with the
-// terminal as it was. Without a terminal its error is errNoTerminal's.
+// terminal as it was. Without a terminal its error is ErrNoTerminal.
 func AskSecret(prompt string, confirm bool) (*secrets.Buffer, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, errNoTerminal
+		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
 	for range 3 {
@@ -141,7 +143,7 @@ func equal(a, b *secrets.Buffer) (same bool) {
 func askOnce(tty *os.File, prompt string) (*secrets.Buffer, error) {
 	restore, err := hideTyping(int(tty.Fd()))
 	if err != nil {
-		return nil, errNoTerminal
+		return nil, ErrNoTerminal
 	}
 	defer restore()
 	fmt.Fprint(tty, prompt)

@@ -53,6 +53,12 @@ func readFile(ctx context.Context, path string) (*Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.chomp()
+	return b, nil
+}
+
+// chomp takes one newline off the end: "\n" or "\r\n".
+func (b *Buffer) chomp() {
 	n := b.Len()
 	_ = b.Use(func(value []byte) error {
 		if n > 0 && value[n-1] == '\n' {
@@ -63,5 +69,4 @@ func readFile(ctx context.Context, path string) (*Buffer, error) {
 		return nil
 	})
 	b.keep(0, n)
-	return b, nil
 }

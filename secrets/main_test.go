@@ -6,12 +6,16 @@ import (
 	"encoding/base64"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// This binary plays the other processes of its tests: see helper.
+// This binary plays the other processes of its tests: see helper and played.
 func TestMain(m *testing.M) {
+	if play, ok := played()[filepath.Base(os.Args[0])]; ok {
+		os.Exit(play())
+	}
 	name := os.Getenv("WARD_TEST_HELPER")
 	if name == "" {
 		os.Exit(m.Run())

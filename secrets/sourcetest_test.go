@@ -2,11 +2,13 @@ package secrets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +24,7 @@ type sourceTest struct {
 	lacks  func(value []byte) bool                       // values that cannot be planted; nil: none
 	hint   string                                        // in the hint for a missing secret
 	names  []string                                      // nil: edgeNames
+	crowd  int                                           // how many values are fetched at once; 0: 32
 }
 
 // values are made at run time: a fixture would look real to a scanner.
@@ -69,12 +72,14 @@ func (s sourceTest) run(t *testing.T) {
 	if s.names == nil {
 		s.names = edgeNames
 	}
-	for what, value := range values() {
-		if s.lacks == nil || !s.lacks(value) {
-			t.Run("value/"+what, func(t *testing.T) {
-				s.value(t, "value_of_"+strings.NewReplacer(" ", "_", "-", "_").Replace(what), value)
-			})
-		}
+	all := values()
+	maps.DeleteFunc(all, func(_ string, value []byte) bool { return s.lacks != nil && s.lacks(value) })
+	named := func(what string) string { return "value_of_" + strings.NewReplacer(" ", "_", "-", "_").Replace(what) }
+	for what, value := range all {
+		s.plant(t, named(what), value)
+	}
+	for what, value := range all {
+		t.Run("value/"+what, func(t *testing.T) { s.value(t, named(what), value) })
 	}
 	t.Run("missing", func(t *testing.T) {
 		b, err := s.source.Fetch(ctx, s.path("not_there"))
@@ -112,7 +117,6 @@ func (s sourceTest) run(t *testing.T) {
 }
 
 func (s sourceTest) value(t *testing.T, name string, value []byte) {
-	s.plant(t, name, value)
 	b, err := s.source.Fetch(context.Background(), s.path(name))
 	if err != nil {
 		t.Fatal(err)
@@ -123,16 +127,17 @@ func (s sourceTest) value(t *testing.T, name string, value []byte) {
 	}
 }
 
-// atOnce fetches 32 values at the same time, one of them missing.
+// atOnce fetches values at the same time, one of them missing.
 func (s sourceTest) atOnce(t *testing.T) {
-	for i := range 31 {
+	crowd := cmp.Or(s.crowd, 32)
+	for i := range crowd - 1 {
 		s.plant(t, fmt.Sprintf("n%d", i), fmt.Appendf(nil, "value %d", i))
 	}
 	var all sync.WaitGroup
-	for i := range 32 {
+	for i := range crowd {
 		all.Go(func() {
 			b, err := s.source.Fetch(context.Background(), s.path(fmt.Sprintf("n%d", i)))
-			if i == 31 {
+			if i == crowd-1 {
 				if !errors.Is(err, ErrNotFound) {
 					t.Error(err)
 				}
@@ -233,7 +238,10 @@ func (s storeTest) remove(t *testing.T) {
 
 func (s storeTest) refusedNames(t *testing.T) {
 	ctx := context.Background()
-	for _, name := range []string{"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "vault://a", "sk-" + string(random(30))} {
+	for _, name := range []string{
+		"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "a\nb", "\x1b[2J", "a\u202eb", "vault://a", "sk-" + string(random(30)),
+		strings.Repeat("long/", 2000) + "x",
+	} {
 		_, fetched := s.Fetch(ctx, name)
 		for what, err := range map[string]error{
 			"Put": s.Put(ctx, name, bufferOf(t, []byte("v"))), "Fetch": fetched, "Delete": s.Delete(ctx, name),
@@ -260,6 +268,15 @@ func (s storeTest) refusedValues(t *testing.T) {
 	s.put(t, "x", []byte("before"))
 	if err := s.Put(ctx, "x", big); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
 		t.Errorf("too large: %v", err)
+	}
+	// The largest that is taken, for comparison.
+	largest := random(MaxValue)
+	if err := s.Put(ctx, "largest", bufferOf(t, largest)); err != nil {
+		t.Errorf("%d bytes: %v", MaxValue, err)
+	} else if b, err := s.Fetch(ctx, "largest"); err != nil || !bytes.Equal(plain(t, b), largest) {
+		t.Errorf("%d bytes came out changed, or %v", MaxValue, err)
+	} else if err := s.Delete(ctx, "largest"); err != nil {
+		t.Error(err)
 	}
 	if err := s.Put(ctx, "x", gone); !errors.Is(err, errDestroyed) {
 		t.Errorf("destroyed: %v", err)

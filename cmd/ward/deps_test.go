@@ -58,14 +58,29 @@ func rooms() map[string]room {
 			never: http,
 		},
 		"launcher/audit": {never: pure},
+		"launcher/broker": {
+			ours:  []string{"secrets", "launcher/audit"},
+			tests: []string{unix},
+			never: http,
+		},
+		"launcher/session": {
+			ours:   []string{"secrets", "detect", "launcher/broker"}, // for the frames
+			others: []string{unix},
+			tests:  []string{"github.com/creack/pty"},
+			never:  http,
+		},
 		"launcher": {
-			ours:   []string{"profiles", "secrets", "detect", "guard", "sandbox", "launcher/audit"},
+			ours: []string{
+				"profiles", "secrets", "detect", "guard", "sandbox", "launcher/audit", "launcher/broker", "launcher/session",
+			},
 			others: []string{unix},
 			tests:  []string{"github.com/creack/pty", "github.com/hinshun/vt10x"},
 			never:  http,
 		},
 		"cmd/ward": {
-			ours:   []string{"profiles", "secrets", "detect", "guard", "sandbox", "launcher", "launcher/audit"},
+			ours: []string{
+				"profiles", "secrets", "detect", "guard", "sandbox", "launcher", "launcher/audit", "launcher/broker", "launcher/session",
+			},
 			others: []string{"github.com/alecthomas/kong", unix},
 			tests: []string{
 				"github.com/creack/pty", "github.com/hinshun/vt10x", dbus, "github.com/rogpeppe/go-internal/testscript",

@@ -161,7 +161,8 @@ func (f *runFlags) options(argv []string) (launcher.Options, error) {
 		Allow: absolute(f.Allow), Read: absolute(f.Read), Write: absolute(f.Write), Deny: absolute(f.Deny),
 		Protect: absolute(f.Protect), Unprotect: absolute(f.Unprotect), AllowCWD: f.AllowCWD,
 		AllowVars: f.AllowVar, SetVars: f.SetVar, AllowPorts: f.AllowPort, AllowUnixSockets: absolute(f.AllowUnixSocket),
-		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, GuardStored: f.GuardStored, CIMask: f.CIMask, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
+		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, GuardStored: f.GuardStored,
+		CIMask: f.CIMask, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
 	}
 	for _, name := range f.EnvCredential {
 		ref, err := secrets.ParseRef(name)
