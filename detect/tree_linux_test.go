@@ -121,7 +121,7 @@ func TestTreeAgents(t *testing.T) {
 			if err := os.Symlink(f.write(t, pkg, f.asNode(""), 0o755), filepath.Join(f.dir, "ai")); err != nil {
 				t.Fatal(err)
 			}
-			return []string{"./ai"}
+			return []string{filepath.Join(f.dir, "ai")}
 		}},
 		{"npx", "qwen", func(t *testing.T, f *fixture) []string {
 			f.write(t, "package.json", `{"name": "p", "version": "1.0.0"}`, 0o644)
