@@ -134,7 +134,7 @@ func TestOtherUser(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.out = filepath.Join(open, "sight")
-			f.probe = copyProbe(t, f.dir)
+			f.copyProbe(t)
 			line := strings.NewReplacer("AGENT", f.shell(t, "claude"), "PROBE", f.look()).Replace(c.line)
 			s := f.run(t, "bash", "-c", line+"; true")
 			if s.Tree.Agent != c.agent || !strings.Contains(s.Tree.Why, c.why) {
@@ -147,23 +147,15 @@ func TestOtherUser(t *testing.T) {
 	}
 }
 
-// copyProbe makes a probe that others may run: go keeps test binaries to
-// their owner.
-func copyProbe(t *testing.T, dir string) prober {
+// copyProbe has the fixture use a probe that others may run: go keeps test
+// binaries to their owner.
+func (f *fixture) copyProbe(t *testing.T) {
 	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub := filepath.Join(dir, "copy")
-	file := filepath.Join(sub, probeName)
-	if err := os.Mkdir(sub, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return prober{file}
+	f.probe = prober{f.write(t, filepath.Join("copy", probeName), string(self), 0o755)}
 }
 
 // TestProcessSystem reads processes of this machine.
