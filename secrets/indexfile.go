@@ -157,9 +157,9 @@ func (x *Index) fail(err error) error {
 	if errors.As(err, new(*damage)) {
 		e.Fix = "the secrets themselves are untouched, and nothing is written over the index"
 		if _, err := os.Lstat(x.previous()); err == nil {
-			e.Fix += "; to go back to the index before its last change: cp " + x.previous() + " " + x.Path
+			e.Fix += "; ward check --repair goes back to the index before its last change"
 		} else {
-			e.Fix += "; move it away to begin a new one"
+			e.Fix += "; ward check --repair begins a new one"
 		}
 	}
 	return e

@@ -187,6 +187,30 @@ func (k Keep) describe(ctx context.Context, name string, value *Buffer) error {
 	})
 }
 
+// Mark makes the marks of a value that is stored and has none: the store may
+// have been locked for reading when it was put there.
+func (k Keep) Mark(ctx context.Context, name string, value *Buffer) error {
+	if meta, listed, err := k.Index.Get(name); err != nil || !listed || len(meta.Marks) > 0 || meta.Changed.IsZero() || k.Marks == nil || meta.Place != k.place() {
+		return err
+	}
+	return value.Use(func(v []byte) error {
+		marks := k.Marks(ctx, v)
+		if len(marks) == 0 {
+			return nil
+		}
+		unlock, err := k.begin(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		// Meanwhile it may have become another one.
+		if same, err := k.Same(ctx, name, value); err != nil || !same {
+			return err
+		}
+		return k.Index.Update(ctx, name, func(m *Meta) error { m.Marks = marks; return nil })
+	})
+}
+
 // Delete removes a value and what is known about it.
 func (k Keep) Delete(ctx context.Context, name string) error {
 	unlock, err := k.begin(ctx, name)
