@@ -65,8 +65,8 @@ func (s *Stores) Keep(ctx context.Context) secrets.Keep {
 // MarksKey is what the marks in the index were made under. It is in the store, and made there when it is first asked
 // for. Nobody is asked for anything: where the store is locked, that is an error.
 func (s *Stores) MarksKey(ctx context.Context) (key guard.Key, err error) {
-	s.silent.Store(true)
-	defer s.silent.Store(false)
+	s.quiet.Store(true)
+	defer s.quiet.Store(false)
 	own, err := secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}.Own(ctx, marksKey, len(key))
 	copy(key[:], own)
 	clear(own)

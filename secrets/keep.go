@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -263,7 +264,7 @@ func (k Keep) Rename(ctx context.Context, old, new string) error {
 
 // Rotate replaces a value that is there. The old one is kept under the name
 // with "+old" until the new one was read back: whoever is killed in between
-// finds it there.
+// finds it there, and ends it by rotating to the same value again.
 func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change func(*Meta) error) error {
 	unlock, err := k.begin(ctx, name, name+staged)
 	if err != nil {
@@ -285,7 +286,14 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 	}
 	defer old.Destroy()
 	if old.equal(value) {
-		return k.fail(name, errors.New("the new value is the one that is stored"))
+		if _, begun, err := k.Index.Get(name + staged); err != nil || !begun {
+			return k.fail(name, cmp.Or(err, errors.New("the new value is the one that is stored")))
+		}
+		// One that was killed: the new value is there, and only the end is missing.
+		if err := k.describe(ctx, name, value); err != nil {
+			return err
+		}
+		return k.delete(ctx, name+staged)
 	}
 	if err := k.put(ctx, name+staged, old, true, nil); err != nil {
 		return err

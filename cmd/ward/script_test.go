@@ -22,6 +22,9 @@ import (
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if status, played := play(filepath.Base(os.Args[0])); played {
+		return status
+	}
 	if os.Getenv("WARD_TEST_BINARY") != "" {
 		return m.Run()
 	}
