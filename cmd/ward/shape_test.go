@@ -325,7 +325,7 @@ func TestShapeSkips(t *testing.T) {
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/agents.md", "docs/faults.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/agents.md", "docs/faults.md", "docs/sessions.md"} {
 		data, err := os.ReadFile(filepath.Join(shapeRoot(), name))
 		if err != nil {
 			t.Fatal(err)
