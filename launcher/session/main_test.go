@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,6 +101,10 @@ func helperRun(args []string) {
 	if err := cmd.Run(); err != nil {
 		fmt.Println("error:", err)
 	}
+}
+
+func askSecret(socket string, op broker.Op, body []byte) (*secrets.Buffer, error) {
+	return ask(socket, func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) { return c.Secret(ctx, op, body) })
 }
 
 func tell1(value *secrets.Buffer, err error) {

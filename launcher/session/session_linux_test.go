@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -20,10 +19,6 @@ import (
 	"ward/launcher/broker"
 	"ward/secrets"
 )
-
-func askSecret(socket string, op broker.Op, body []byte) (*secrets.Buffer, error) {
-	return ask(socket, func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) { return c.Secret(ctx, op, body) })
-}
 
 // askOwn asks from the test itself.
 func askOwn(t *testing.T, s Info, name string, action detect.Action) error {
