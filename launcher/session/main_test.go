@@ -64,6 +64,7 @@ func helpers() map[string]func([]string) {
 		"run":   helperRun,
 		"sleep": func([]string) { time.Sleep(time.Minute) },
 		"take":  helperTake,
+		"hold":  helperHold,
 	}
 }
 
@@ -92,6 +93,19 @@ func helperRaw(args []string) {
 
 // helperTake asks for the key of a hand-off: SOCKET.
 func helperTake(args []string) { tell1(askSecret(args[0], broker.Take, nil)) }
+
+// helperHold opens a session of its own, tells the process that keeps it, and waits.
+func helperHold([]string) {
+	at, err := detect.System().Process(os.Getpid())
+	value, berr := secrets.ReadBuffer(strings.NewReader("value"), 10)
+	if err := errors.Join(err, berr); err != nil {
+		fmt.Println("error:", err)
+		return
+	}
+	info, err := Open("acme", time.Minute, Bound{at.PID, at.Start}, map[string]*secrets.Buffer{"acme/a": value})
+	fmt.Println(info.PID, err)
+	time.Sleep(time.Minute)
+}
 
 // helperRun starts another helper below this process and waits: HELPER [ARG…].
 func helperRun(args []string) {
