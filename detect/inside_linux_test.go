@@ -8,18 +8,25 @@ import (
 	"testing"
 )
 
-// TestInside launches the probe with ward itself, once as any command is
-// launched, and once without a variable in its environment.
-func TestInside(t *testing.T) {
+// buildWard builds the command that people run.
+func buildWard(t *testing.T) string {
+	t.Helper()
 	needsProgram(t, "go")
-	f := newFixture(t)
-	f.probe = copyProbe(t, f.dir)
 	ward := filepath.Join(t.TempDir(), "ward")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", ward, "ward/cmd/ward")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return ward
+}
+
+// TestInside launches the probe with ward itself, once as any command is
+// launched, and once without a variable in its environment.
+func TestInside(t *testing.T) {
+	ward := buildWard(t)
+	f := newFixture(t)
+	f.probe = copyProbe(t, f.dir)
 	for _, c := range []struct {
 		name, line string
 		mark       bool
