@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"time"
 
 	"ward/profiles"
 	"ward/secrets"
@@ -44,6 +46,9 @@ type Credential struct {
 	Var      string
 	Optional bool   // where it is not found the launch goes on without it
 	Why      string // the profile and line, or the flag
+	// Command prints the value of a cmd:// reference; the profile declares it. Timeout 0 is the default.
+	Command []string
+	Timeout time.Duration
 }
 
 // Host is the machine as far as a Plan depends on it, so that tests can have another one.
@@ -108,7 +113,7 @@ func ownDirs(home string, env func(string) string) []string {
 		{"XDG_CONFIG_HOME", home + "/.config"},
 		{"XDG_DATA_HOME", home + "/.local/share"},
 		{"XDG_STATE_HOME", home + "/.local/state"},
-		{"XDG_RUNTIME_DIR", ""},
+		{"XDG_RUNTIME_DIR", "/run/user/" + strconv.Itoa(os.Getuid())}, // where sessions look for it
 	} {
 		dir := env(d.name)
 		if !filepath.IsAbs(dir) {

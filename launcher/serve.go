@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"ward/guard"
 	"ward/launcher/audit"
 	"ward/sandbox"
 )
@@ -38,6 +39,14 @@ func (s *session) serve() (code int, err error) {
 			s.blocked = nil
 			s.kill()
 		}
+	}
+}
+
+// mind takes the signals that end a launch while it waits for credentials. Those that come later, before it listens,
+// are the command's.
+func (s *session) mind() {
+	if list := endings(); len(list) > 0 { // none would be all of them
+		signal.Notify(s.signals, list...)
 	}
 }
 
@@ -166,13 +175,22 @@ func (s *session) leaked() bool {
 func (s *session) summary() {
 	masked := map[string]int{}
 	var names []string
-	for _, g := range s.guards {
-		for _, hit := range g.Stats() {
+	count := func(hits []guard.Hit) {
+		for _, hit := range hits {
 			if masked[hit.Name] == 0 {
 				names = append(names, hit.Name)
 			}
 			masked[hit.Name] += hit.Count
 		}
+	}
+	for _, g := range s.guards {
+		count(g.Stats())
+	}
+	s.metMu.Lock()
+	count(s.asked)
+	s.metMu.Unlock()
+	if s.unread != "" && !s.opt.Silent {
+		s.say("%s: they were not looked for in the output of tools", s.unread)
 	}
 	verb := "masked"
 	if s.plan.Guard == "warn" {

@@ -2,9 +2,8 @@ package secrets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -30,9 +29,6 @@ type Entry struct {
 	Name string
 	Meta
 }
-
-// reserved is where ward keeps values of its own. They are not listed.
-const reserved = "_ward/"
 
 // staged ends the name under which Rotate keeps the old value meanwhile.
 const staged = "+old"
@@ -60,8 +56,8 @@ func (k Keep) begin(ctx context.Context, names ...string) (unlock func(), err er
 		if err := checkName(name); err != nil {
 			return nil, &Error{Where: "the " + k.Name, Err: err, Fix: err.(*RefError).Fix}
 		}
-		if strings.HasPrefix(name, reserved) {
-			return nil, &Error{Name: name, Err: errors.New("names that begin with " + reserved + " are ward's own")}
+		if Reserved(Ref{Path: name}) {
+			return nil, reservedError(name)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(k.Index.Path), 0o700); err != nil {
@@ -172,6 +168,30 @@ func (k Keep) describe(ctx context.Context, name string, value *Buffer) error {
 	})
 }
 
+// Mark makes the marks of a value that is stored and has none: the store may
+// have been locked for reading when it was put there.
+func (k Keep) Mark(ctx context.Context, name string, value *Buffer) error {
+	if meta, listed, err := k.Index.Get(name); err != nil || !listed || len(meta.Marks) > 0 || meta.Changed.IsZero() || k.Marks == nil || meta.Place != k.place() {
+		return err
+	}
+	return value.Use(func(v []byte) error {
+		marks := k.Marks(ctx, v)
+		if len(marks) == 0 {
+			return nil
+		}
+		unlock, err := k.begin(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		// Meanwhile it may have become another one.
+		if same, err := k.Same(ctx, name, value); err != nil || !same {
+			return err
+		}
+		return k.Index.Update(ctx, name, func(m *Meta) error { m.Marks = marks; return nil })
+	})
+}
+
 // Delete removes a value and what is known about it.
 func (k Keep) Delete(ctx context.Context, name string) error {
 	unlock, err := k.begin(ctx, name)
@@ -244,7 +264,7 @@ func (k Keep) Rename(ctx context.Context, old, new string) error {
 
 // Rotate replaces a value that is there. The old one is kept under the name
 // with "+old" until the new one was read back: whoever is killed in between
-// finds it there.
+// finds it there, and ends it by rotating to the same value again.
 func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change func(*Meta) error) error {
 	unlock, err := k.begin(ctx, name, name+staged)
 	if err != nil {
@@ -266,7 +286,14 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 	}
 	defer old.Destroy()
 	if old.equal(value) {
-		return k.fail(name, errors.New("the new value is the one that is stored"))
+		if _, begun, err := k.Index.Get(name + staged); err != nil || !begun {
+			return k.fail(name, cmp.Or(err, errors.New("the new value is the one that is stored")))
+		}
+		// One that was killed: the new value is there, and only the end is missing.
+		if err := k.describe(ctx, name, value); err != nil {
+			return err
+		}
+		return k.delete(ctx, name+staged)
 	}
 	if err := k.put(ctx, name+staged, old, true, nil); err != nil {
 		return err
@@ -345,31 +372,4 @@ func (k Keep) Lost(ctx context.Context) (names []string, err error) {
 	}
 	slices.Sort(names)
 	return names, err
-}
-
-// Own gives a random value of ward's own, of size bytes, which is made at the
-// first call and stays. It is for Marks, which Put calls while no other process
-// changes anything: two that make it at once would each believe in its own.
-func (k Keep) Own(ctx context.Context, name string, size int) ([]byte, error) {
-	value, err := k.Store.Fetch(ctx, reserved+name)
-	if errors.Is(err, ErrNotFound) {
-		made := make([]byte, size)
-		rand.Read(made)
-		var b *Buffer
-		if b, err = lockString(reserved+name, "", hex.EncodeToString(made)); err != nil {
-			return nil, err
-		}
-		defer b.Destroy()
-		return made, k.Store.Put(ctx, reserved+name, b)
-	} else if err != nil {
-		return nil, err
-	}
-	defer value.Destroy()
-	own := make([]byte, size)
-	return own, value.Use(func(v []byte) error {
-		if n, err := hex.Decode(own, v[:min(len(v), 2*size)]); err != nil || n != size || len(v) != 2*size {
-			return &Error{Name: reserved + name, Where: "the " + k.Name, Err: errors.New("is not what ward stored")}
-		}
-		return nil
-	})
 }
