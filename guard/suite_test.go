@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
@@ -63,33 +64,29 @@ func (c captured) replaced(raw []byte, r *rand.Rand) (in []byte, value string) {
 // viewer is a person at another terminal, who knows the value.
 type viewer struct {
 	vt    vt10x.Terminal
-	most  int
-	known map[string]bool // pieces that are too long to be seen
+	most  int             // characters of the value that may be seen
+	known map[string]bool // what tells more
+	sizes []int           // lengths of it
 	out   bytes.Buffer
 	shown int    // bytes of out that the terminal has; it loses characters that are cut
 	seen  string // the first piece
 }
 
-// viewer gives one who may see so many characters of the value; 0: as many as say 7.
+// viewer gives one who may see so many characters of the value.
 func (c captured) viewer(value string, most int) *viewer {
 	cols, rows := c.size()
 	v := &viewer{vt: vt10x.New(vt10x.WithSize(cols, rows)), most: most, known: map[string]bool{}}
-	for _, n := range []int{c.as.most, 7} {
-		if v.most == 0 {
-			v.most = n
-		}
+	pieces := c.as.pieces
+	if pieces == nil {
+		pieces = piecesOf(asItIs)
 	}
-	forms := []string{value}
-	if c.as.of != nil {
-		forms = c.as.of(value)
-	}
-	for _, form := range forms {
-		text, n := lettersAndDigits(form), v.most
-		if form == value {
-			n = 7
+	for _, p := range pieces(value, most+1) {
+		if p = lettersAndDigits(p); len(p) <= most {
+			continue // symbols of which nothing is left
 		}
-		for i := 0; i+n < len(text); i++ {
-			v.known[text[i:i+n+1]] = true
+		v.known[p] = true
+		if !slices.Contains(v.sizes, len(p)) {
+			v.sizes = append(v.sizes, len(p))
 		}
 	}
 	return v
@@ -130,10 +127,10 @@ func (v *viewer) read(chunk []byte) {
 
 func (v *viewer) find(text string) string {
 	text = lettersAndDigits(text)
-	for _, n := range []int{7, v.most} {
-		for i := 0; i+n < len(text); i++ {
-			if v.known[text[i:i+n+1]] {
-				return text[i : i+n+1]
+	for _, n := range v.sizes {
+		for i := 0; i+n <= len(text); i++ {
+			if v.known[text[i:i+n]] {
+				return text[i : i+n]
 			}
 		}
 	}
@@ -149,7 +146,7 @@ func TestCatch(t *testing.T) {
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			in, value := c.replaced(c.read(t), r)
-			if missed[c.name] == "" && c.viewer(value, 0).whole(in) == "" {
+			if missed[c.name] == "" && c.viewer(value, 7).whole(in) == "" {
 				t.Fatalf("the capture does not show the value")
 			}
 			leaked := c.leaks(t, in, value, r)
@@ -201,9 +198,9 @@ func (c captured) leaks(t *testing.T, in []byte, value string, r *rand.Rand) str
 	} {
 		name, slow := way.name, way.slow
 		g := guardOf(t, Options{Cols: cols, Rows: rows}, value)
-		most := 0
+		most := 7
 		if slow {
-			most = c.as.slow
+			most = max(most, c.as.slow)
 		}
 		v := c.viewer(value, most)
 		for rest := in; len(rest) > 0; {
