@@ -199,9 +199,9 @@ func resize(outer int, inner *os.File) (*unix.Winsize, error) {
 	return size, connected(inner, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }
 
-// hideTyping switches echo off and gives the way back, which a signal takes too: a terminal left without echo looks
-// dead.
-func hideTyping(fd int) (restore func(), err error) {
+// hideTyping switches echo off and gives the way back. Where exit is set, a signal takes it too, and ends ward: a
+// terminal left without echo looks dead.
+func hideTyping(fd int, exit bool) (restore func(), err error) {
 	mode, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
 		return nil, err
@@ -212,13 +212,17 @@ func hideTyping(fd int) (restore func(), err error) {
 	if err := unix.IoctlSetTermios(fd, setTermios, &silent); err != nil {
 		return nil, err
 	}
+	back := func() { unix.IoctlSetTermios(fd, setTermios, mode) }
+	if !exit {
+		return back, nil
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	done := make(chan struct{})
 	go func() {
 		select {
 		case s := <-signals:
-			unix.IoctlSetTermios(fd, setTermios, mode)
+			back()
 			os.Exit(128 + int(s.(syscall.Signal)))
 		case <-done:
 		}
@@ -226,7 +230,7 @@ func hideTyping(fd int) (restore func(), err error) {
 	return func() {
 		signal.Stop(signals)
 		close(done)
-		unix.IoctlSetTermios(fd, setTermios, mode)
+		back()
 	}, nil
 }
 

@@ -4,31 +4,21 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"ward/profiles"
 )
 
 // environment decides about every variable of ward's own environment, and which credentials come on top.
 func (p *Plan) environment(merged *profiles.Profile, o Options, h Host) error {
-	var wrong []error
 	taken := map[string]bool{}
-	for _, c := range merged.EnvCredentials {
-		if other := slices.IndexFunc(p.Credentials, func(x Credential) bool { return x.Var == c.Var }); other >= 0 {
-			// A flag comes last and means it: the profile's own source for that variable gives way.
-			if p.Credentials[other].Ref != c.Ref && !strings.HasPrefix(c.Why.File, "--") {
-				wrong = append(wrong, Mistake(c.Why.String()+": "+c.Var+": "+p.Credentials[other].Ref.String()+" goes there already", "one variable has one source"))
-			}
-			p.Credentials = slices.Delete(p.Credentials, other, other+1)
-		}
-		taken[c.Var] = true
-		p.Credentials = append(p.Credentials, Credential{Ref: c.Ref, Var: c.Var, Optional: c.Optional, Why: c.Why.String()})
-		if c.Ref.Scheme == "env" {
-			p.wipe = append(p.wipe, c.Ref.Path)
-		}
-	}
+	wrong := p.credentials(merged, taken)
 	p.wipe = append(p.wipe, passphraseVars()...)
 	for _, e := range h.Environ {
 		name, value, ok := strings.Cut(e, "=")
+		if opensStore(name) {
+			p.tokens = append(p.tokens, name)
+		}
 		if !ok || name == "" || taken[name] || strings.HasPrefix(name, "WARD_") {
 			continue
 		}
@@ -37,6 +27,10 @@ func (p *Plan) environment(merged *profiles.Profile, o Options, h Host) error {
 		}
 		rule, allowed := merged.Environment.Decide(name)
 		if !allowed {
+			continue
+		}
+		if opensStore(name) {
+			p.Warnings = append(p.Warnings, name+" opens a whole store of secrets and is not passed on; a credential of its own can be, as env://"+name)
 			continue
 		}
 		if slices.Contains(p.wipe, name) {
@@ -65,6 +59,44 @@ func (p *Plan) environment(merged *profiles.Profile, o Options, h Host) error {
 // passphraseVars open the vault; nothing that ward starts, but the resolver, gets them.
 func passphraseVars() []string {
 	return []string{"WARD_VAULT_PASSPHRASE", "WARD_VAULT_PASSPHRASE_FILE"}
+}
+
+// credentials takes the profile's and the flags', and notes the variables that they go to.
+func (p *Plan) credentials(merged *profiles.Profile, taken map[string]bool) (wrong []error) {
+	for _, c := range merged.EnvCredentials {
+		if other := slices.IndexFunc(p.Credentials, func(x Credential) bool { return x.Var == c.Var }); other >= 0 {
+			// A flag comes last and means it: the profile's own source for that variable gives way.
+			if p.Credentials[other].Ref != c.Ref && !strings.HasPrefix(c.Why.File, "--") {
+				wrong = append(wrong, Mistake(c.Why.String()+": "+c.Var+": "+p.Credentials[other].Ref.String()+" goes there already", "one variable has one source"))
+			}
+			p.Credentials = slices.Delete(p.Credentials, other, other+1)
+		}
+		taken[c.Var] = true
+		credential := Credential{Ref: c.Ref, Var: c.Var, Optional: c.Optional, Why: c.Why.String()}
+		if c.Ref.Scheme == "cmd" {
+			capture, declared := merged.CredentialCapture[c.Ref.Path]
+			if !declared { // a flag names it: the profile's own names are checked where it is loaded
+				wrong = append(wrong, Mistake(c.Why.String()+": "+c.Ref.String()+": the profile declares no such command",
+					`in the profile: "credential_capture": {"`+c.Ref.Path+`": {"command": ["PROGRAM", "ARGUMENT"]}}`))
+			}
+			credential.Command, credential.Timeout = capture.Command, time.Duration(capture.Timeout)
+		}
+		p.Credentials = append(p.Credentials, credential)
+		if c.Ref.Scheme == "env" && !opensStore(c.Ref.Path) {
+			p.wipe = append(p.wipe, c.Ref.Path)
+		}
+	}
+	return wrong
+}
+
+// opensStore names the variables that open 1Password or Bitwarden. The resolver's programs get them, the command never,
+// whatever is allowed.
+func opensStore(name string) bool {
+	switch name {
+	case "OP_SERVICE_ACCOUNT_TOKEN", "OP_CONNECT_TOKEN", "BW_SESSION", "BW_PASSWORD", "BW_CLIENTSECRET":
+		return true
+	}
+	return strings.HasPrefix(name, "OP_SESSION_")
 }
 
 // lookup is the PATH of the command, from which it is searched: not ward's own.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"ward/profiles"
 	"ward/secrets"
@@ -44,6 +45,9 @@ type Credential struct {
 	Var      string
 	Optional bool   // where it is not found the launch goes on without it
 	Why      string // the profile and line, or the flag
+	// Command prints the value of a cmd:// reference; the profile declares it. Timeout 0 is the default.
+	Command []string
+	Timeout time.Duration
 }
 
 // Host is the machine as far as a Plan depends on it, so that tests can have another one.

@@ -34,6 +34,7 @@ type Plan struct {
 
 	create []creation
 	wipe   []string // variables of ward's own environment that are overwritten once the resolver has read them
+	tokens []string // such variables that the resolver's programs get: see opensStore
 	own    []string
 	links  links
 }

@@ -21,11 +21,14 @@ func (p *Plan) WriteText(w io.Writer) error {
 	fmt.Fprintf(b, "terminal   %s\n", p.terminalText())
 	b.WriteString("\ncredentials\n")
 	for _, c := range p.Credentials {
-		optional := ""
-		if c.Optional {
-			optional = " (optional)"
+		what := c.Ref.String()
+		if len(c.Command) > 0 {
+			what += ": " + quoteAll(c.Command)
 		}
-		row(b, c.Var, c.Ref.String()+optional, c.Why)
+		if c.Optional {
+			what += " (optional)"
+		}
+		row(b, c.Var, what, c.Why)
 	}
 	b.WriteString("\nfiles\n")
 	for _, r := range p.Policy.Rules {
@@ -138,10 +141,11 @@ type (
 		Why    string `json:"why,omitempty"`
 	}
 	credentialJSON struct {
-		Ref      string `json:"ref"`
-		Var      string `json:"var"`
-		Optional bool   `json:"optional,omitempty"`
-		Why      string `json:"why,omitempty"`
+		Ref      string   `json:"ref"`
+		Var      string   `json:"var"`
+		Command  []string `json:"command,omitempty"`
+		Optional bool     `json:"optional,omitempty"`
+		Why      string   `json:"why,omitempty"`
 	}
 	variableJSON struct {
 		Name  string `json:"name"`
@@ -179,7 +183,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		out.Network = "blocked"
 	}
 	for _, c := range p.Credentials {
-		out.Credentials = append(out.Credentials, credentialJSON{c.Ref.String(), c.Var, c.Optional, c.Why})
+		out.Credentials = append(out.Credentials, credentialJSON{c.Ref.String(), c.Var, c.Command, c.Optional, c.Why})
 	}
 	for _, r := range p.Policy.Rules {
 		if r.Access != 0 {

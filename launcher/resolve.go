@@ -72,8 +72,9 @@ func resolverEnv(files []*os.File) []string {
 }
 
 // ask sends what the plan wants.
-func (r *resolving) ask(p *Plan, key guard.Key) error {
-	req := request{Key: key[:], Seal: !p.Policy.Nested, CIMask: p.CIMask, Apart: p.wipe}
+func (r *resolving) ask(p *Plan, key guard.Key, silent bool) error {
+	req := request{Key: key[:], Seal: !p.Policy.Nested, CIMask: p.CIMask, Apart: p.wipe, Silent: silent}
+	req.programs(p)
 	for _, c := range p.Credentials {
 		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
 	}
@@ -112,9 +113,17 @@ func (r *resolving) read(out io.Reader) error {
 	}
 }
 
-// wait gives what the resolver found, or its errors, each with its hint.
-func (r *resolving) wait() error {
-	<-r.done
+// errInterrupted: somebody ended the launch while credentials were fetched.
+var errInterrupted = errors.New("interrupted before the command was started")
+
+// wait gives what the resolver found, or its errors, each with its hint. A signal ends the wait and the resolver.
+func (r *resolving) wait(signals <-chan os.Signal) error {
+	select {
+	case <-r.done:
+	case <-signals:
+		r.kill()
+		return errInterrupted
+	}
 	r.requests.Close()
 	var wrong []error
 	for _, s := range r.report.Errors {

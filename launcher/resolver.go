@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"ward/guard"
 	"ward/launcher/broker"
@@ -40,6 +41,10 @@ type request struct {
 	Stored string   // see storedNone
 	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
+	Silent bool     // no line about what is being waited for
+
+	Commands         map[string]secrets.Command // of cmd://NAME
+	Changeable, Kept []string                   // see secrets.Runner
 }
 
 type want struct {
@@ -68,14 +73,20 @@ func EnterResolver() {
 	}
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
-	if err := resolve(os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
+	ctx, _ := untilEnding(context.Background())
+	go func() {
+		<-ctx.Done()
+		time.Sleep(2 * time.Second) // for programs to be ended and the terminal to be given back
+		os.Exit(1)
+	}()
+	if err := resolve(ctx, os.NewFile(fdRequest, "request"), os.NewFile(fdValues, "values"),
 		os.NewFile(fdReport, "report"), os.NewFile(fdEnviron, "environ")); err != nil {
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
+func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	var req request
 	decoder := json.NewDecoder(in)
 	if err := decoder.Decode(&req); err != nil {
@@ -84,7 +95,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	// A supervisor that is gone needs no answer, and nobody should go on typing a passphrase for it.
 	go func() {
 		io.Copy(io.Discard, io.MultiReader(decoder.Buffered(), in))
-		syscall.Kill(os.Getpid(), syscall.SIGTERM) // and not an exit: a prompt gives the terminal its echo back
+		syscall.Kill(os.Getpid(), syscall.SIGTERM) // and not an exit: the terminal is given back, and programs are ended
 	}()
 	if err := takeEnviron(environ, req.Apart); err != nil {
 		return err
@@ -93,7 +104,10 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 	unlocked, err := req.fromSessions()
 	var found map[secrets.Ref]*secrets.Buffer
 	if err == nil {
-		found, err = req.fetch(context.Background(), environ, unlocked, &rep)
+		found, err = req.fetch(ctx, environ, unlocked, &rep)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // who sent the signal waits for the end, and for no words
 	}
 	rep.say(err)
 	var prints []byte
@@ -102,7 +116,7 @@ func resolve(in io.Reader, values, out io.Writer, environ io.ReaderAt) error {
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
-		prints = append(prints, req.stored(context.Background(), environ, &rep)...)
+		prints = append(prints, req.stored(ctx, environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -163,7 +177,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 		defer mu.Unlock()
 		rep.Notices = append(rep.Notices, s)
 	}
-	resolver := stores.Resolver()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	resolver := req.resolver(stores, stop)
 	var refs, optional []secrets.Ref
 	for _, w := range req.Wants {
 		ref, err := secrets.ParseRef(w.Ref)
@@ -179,18 +195,13 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 			refs = append(refs, ref)
 		}
 	}
-	found, err := resolver.Resolve(ctx, refs)
+	found, err := fetchAll(ctx, resolver, refs, optional)
+	if err != nil && ctx.Err() != nil {
+		stores.terminal().settle()
+		err = errInterrupted
+	}
 	if err != nil {
 		return nil, err
-	}
-	for _, ref := range optional {
-		one, err := resolver.Resolve(ctx, []secrets.Ref{ref})
-		switch {
-		case err == nil:
-			found[ref] = one[ref]
-		case !errors.Is(err, secrets.ErrNotFound):
-			return nil, err
-		}
 	}
 	maps.Copy(found, unlocked)
 	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)

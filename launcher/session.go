@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,6 +133,7 @@ func (s *session) start() (err error) {
 			}
 		}()
 		s.cmd.Values = resolver.values
+		s.mind()
 	}
 	if err := s.fill(); err != nil {
 		return err
@@ -154,7 +156,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	if resolver != nil {
-		if err := resolver.ask(p, key); err != nil {
+		if err := resolver.ask(p, key, s.opt.Silent); err != nil {
 			return err
 		}
 	}
@@ -186,15 +188,21 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 			r.kill() // it may be asking for a passphrase that nobody needs any more
 		}
 	}()
-	err := r.wait()
-	if werr := wipeEnviron(s.plan.wipe); werr != nil && err == nil {
+	err := r.wait(s.signals)
+	if werr := wipeEnviron(slices.Concat(s.plan.wipe, s.plan.tokens)); werr != nil && err == nil {
 		err = werr
 	}
 	if err != nil {
 		s.cmd.Kill()
 	}
-	<-done
-	if err != nil && (layer == nil || len(r.report.Errors) > 0) {
+	select {
+	case <-done:
+	case <-s.signals:
+		err = errInterrupted
+		s.cmd.Kill()
+		<-done
+	}
+	if err != nil && (layer == nil || err == errInterrupted || len(r.report.Errors) > 0) {
 		return err
 	}
 	if layer != nil {

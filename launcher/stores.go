@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -20,10 +22,18 @@ type Stores struct {
 	Env     secrets.Env
 	Want    string // the default store: "keyring" or "vault"; "": what config.json says, else what is there
 
+	Commands map[string]secrets.Command // of cmd://NAME
+	Programs secrets.Runner             // of op, bw, security and Commands
+	Silent   bool                       // nothing is said about what is being waited for
+	// Interrupted: whoever has the stores ends their contexts at a signal. Else a signal during a question ends ward.
+	Interrupted bool
+
 	once   sync.Once
 	choice secrets.Choice
 	quiet  atomic.Bool // nobody is asked for the vault's passphrase
 	typed  atomic.Bool // a person has typed it
+	asking sync.Once
+	turns  *turns
 }
 
 // OpenStores names the places; nothing is opened or asked before it is needed. environ is the environment block that
@@ -46,15 +56,45 @@ func (s *Stores) Default(ctx context.Context) secrets.Choice {
 	return s.choice
 }
 
-// Resolver maps the schemes that this version reads.
+// Resolver maps the schemes. All places are asked at the same time, people one question after the other.
 func (s *Stores) Resolver() secrets.Resolver {
-	return secrets.Resolver{
-		"":        defaultStore{s},
-		"env":     s.Env,
-		"file":    secrets.File{},
-		"keyring": s.Keyring.Services(),
-		"vault":   &s.Vault,
+	t := s.terminal()
+	programs := &s.Programs
+	programs.TTY, programs.Turn = t.tty, t.take
+	if programs.Environ == nil {
+		programs.Environ = environWithout(passphraseVars())
 	}
+	named := func(name string, source secrets.Source) secrets.Source { return watched{source, name, &t.waiting} }
+	program := func(name string, source secrets.Source) secrets.Source {
+		if !s.Interrupted {
+			source = minding{source}
+		}
+		return named(name, source)
+	}
+	return secrets.Resolver{
+		"":               named("the default store", defaultStore{s}),
+		"env":            s.Env,
+		"file":           secrets.File{},
+		"keyring":        named("the keyring", s.Keyring.Services()),
+		"vault":          named("the vault", &s.Vault),
+		"op":             program("1Password", secrets.OnePassword{Runner: programs}),
+		"bw":             program("Bitwarden", secrets.Bitwarden{Runner: programs}),
+		"apple-password": program("Apple's keychain", secrets.ApplePasswords{Runner: programs}),
+		"cmd":            program("", secrets.Commands{Runner: programs, Declared: s.Commands}),
+	}
+}
+
+func (s *Stores) terminal() *turns {
+	s.asking.Do(func() { s.turns = openTurns(s.Silent) })
+	return s.turns
+}
+
+// environWithout is this process's environment less some variables.
+func environWithout(names []string) []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(names, name)
+	})
 }
 
 // defaultStore finds out which store there is when the first bare name is asked for.
@@ -67,29 +107,47 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 // passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
 // asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
-	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
-	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
+	b, err := s.givenPassphrase(ctx, prompt, confirm)
+	if !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
-	}
-	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
-	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
-		return nil, err
-	}
-	if err == nil {
-		defer path.Destroy()
-		name := ""
-		path.Use(func(p []byte) error { name = string(p); return nil })
-		return (secrets.File{}).Fetch(ctx, name)
 	}
 	if s.quiet.Load() {
 		return nil, errQuiet
 	}
-	b, err = AskSecret(prompt, confirm)
+	_, done, err := s.terminal().take(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if !s.Interrupted {
+		ctx = context.Background()
+	}
+	b, err = askSecret(ctx, prompt, confirm)
 	if err == nil {
 		s.typed.Store(true)
 	}
 	if errors.Is(err, ErrNoTerminal) {
 		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
+	}
+	return b, err
+}
+
+// givenPassphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names.
+func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
+	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
+	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
+		return b, err
+	}
+	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
+	if err != nil {
+		return nil, err
+	}
+	defer path.Destroy()
+	name := ""
+	path.Use(func(p []byte) error { name = string(p); return nil })
+	b, err = (secrets.File{}).Fetch(ctx, name)
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil, Mistake(err.Error(), "WARD_VAULT_PASSPHRASE_FILE names it") // given, and wrong: nobody is asked instead
 	}
 	return b, err
 }
@@ -103,17 +161,22 @@ var ErrNoTerminal = errors.New("no terminal")
 // AskSecret asks at the controlling terminal, without echo, and reads into locked memory. Ctrl-C ends ward with the
 // terminal as it was. Without a terminal its error is ErrNoTerminal.
 func AskSecret(prompt string, confirm bool) (*secrets.Buffer, error) {
+	return askSecret(context.Background(), prompt, confirm)
+}
+
+// askSecret is AskSecret under a context; if that cannot end, signals are minded here.
+func askSecret(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
 	for range 3 {
-		first, err := askOnce(tty, prompt+": ")
+		first, err := askOnce(ctx, tty, prompt+": ")
 		if err != nil || !confirm {
 			return first, err
 		}
-		second, err := askOnce(tty, prompt+", again: ")
+		second, err := askOnce(ctx, tty, prompt+", again: ")
 		if err != nil {
 			first.Destroy()
 			return nil, err
@@ -139,14 +202,35 @@ func equal(a, b *secrets.Buffer) (same bool) {
 	return same
 }
 
-// askOnce reads a line byte by byte: a buffered reader would keep a copy.
-func askOnce(tty *os.File, prompt string) (*secrets.Buffer, error) {
-	restore, err := hideTyping(int(tty.Fd()))
+// askOnce reads a line, until ctx ends.
+func askOnce(ctx context.Context, tty *os.File, prompt string) (*secrets.Buffer, error) {
+	restore, err := hideTyping(int(tty.Fd()), ctx.Done() == nil)
 	if err != nil {
 		return nil, ErrNoTerminal
 	}
 	defer restore()
 	fmt.Fprint(tty, prompt)
+	type outcome struct {
+		typed *secrets.Buffer
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		typed, err := readTyped(tty)
+		done <- outcome{typed, err}
+	}()
+	select {
+	case o := <-done:
+		fmt.Fprintln(tty)
+		return o.typed, o.err
+	case <-ctx.Done(): // the reader goes on until this process ends, which is soon
+		fmt.Fprintln(tty)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// readTyped reads a line byte by byte: a buffered reader would keep a copy.
+func readTyped(tty *os.File) (*secrets.Buffer, error) {
 	typed, err := secrets.NewBuffer(maxTyped)
 	if err != nil {
 		return nil, err
@@ -166,7 +250,6 @@ func askOnce(tty *os.File, prompt string) (*secrets.Buffer, error) {
 		}
 		return fmt.Errorf("more than %d characters were typed", maxTyped)
 	})
-	fmt.Fprintln(tty)
 	if err != nil {
 		return nil, err
 	}

@@ -235,3 +235,45 @@ func TestBitwardenErrors(t *testing.T) {
 	w.bw(t, []string{"BW_SESSION=" + right}, "lock")
 	fails("locked again", w.runner(), ended, "bw unlock")
 }
+
+// bwField takes a field out of what a real bw printed, values apart.
+func TestBitwardenField(t *testing.T) {
+	const item = `{"type":1,"name":"Git \"Hub\"","notes":"two\nlines","fields":[{"name":"api key","value":"c1","type":1},{"value":"c2","type":0,"name":"password"},` +
+		`{"name":"empty","value":null,"type":1},{"name":"ünï","value":"\u00e4\ud83d\ude00","type":1}],"id":"673d2294-76df-43de-a9f5-c3c6c937da9f","object":"item",` +
+		`"login":{"uris":[{"match":null,"uri":"https://a.example/"},{"uri":"b"}],"password":"p\"w\\","username":"me"},` +
+		`"passwordHistory":[{"lastUsedDate":"2026-01-01","password":"old"}],"attachments":[]}`
+	for _, c := range []struct{ id, field, want string }{
+		{`Git "Hub"`, "password", `p"w\`}, // the login's own comes before a field of that name
+		{"673d2294-76df-43de-a9f5-c3c6c937da9f", "password", `p"w\`},
+		{`Git "Hub"`, "username", "me"},
+		{`Git "Hub"`, "notes", "two\nlines"},
+		{`Git "Hub"`, "uri", "https://a.example/"},
+		{`Git "Hub"`, "api key", "c1"},
+		{`Git "Hub"`, "ünï", "ä😀"},
+		{`Git "Hub"`, "empty", "!not found"},
+		{`Git "Hub"`, "old", "!not found"},
+		{`Git "Hub"`, "item", "!not found"},
+		{"Git", "password", "!not found in Bitwarden"},
+		{"673d2294", "password", "!not found in Bitwarden"},
+		{"GIT \"HUB\"", "password", "!not found in Bitwarden"},
+	} {
+		b, err := bwField("path", c.id, c.field, bufferOf(t, []byte(item)))
+		if failure, bad := strings.CutPrefix(c.want, "!"); bad {
+			if b != nil || !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), failure) || hintOf(err) == "" {
+				t.Errorf("%s of %s: %v", c.field, c.id, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s of %s: %v", c.field, c.id, err)
+		} else if got := string(plain(t, b)); got != c.want {
+			t.Errorf("%s of %s is %q, want %q", c.field, c.id, got, c.want)
+		}
+		b.Destroy()
+	}
+	for _, junk := range []string{"", "{", `{"id":"x","login":{"password":"`, "not JSON", `{"id":"x"}`} {
+		if b, err := bwField("path", "x", "password", bufferOf(t, []byte(junk))); b != nil || !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", junk, err)
+		}
+	}
+}

@@ -18,7 +18,7 @@ var (
 	// errBackground: a program asks, and its terminal belongs to another job.
 	errBackground = errors.New("it asks at the terminal, and ward is in the background")
 	// errInterrupted: somebody typed Ctrl-C at a program's question.
-	errInterrupted = fmt.Errorf("interrupted (%w)", context.Canceled)
+	errInterrupted = &because{"interrupted", context.Canceled}
 )
 
 // process is a running program.
@@ -35,6 +35,8 @@ func executable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil
 }
+
+func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
 
 func (r *Runner) start(path string, j job) (*process, error) {
 	stdin := r.TTY
@@ -99,17 +101,17 @@ func (p *process) wait() {
 func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.pid, s) }
 
 // follow waits for the end, lets the program ask when it wants to, and ends it
-// when ctx or its time does.
-func (r *Runner) follow(ctx context.Context, p *process, timeout time.Duration) (syscall.WaitStatus, error) {
+// when ctx or its time does. done gives the terminal back, which may wait until
+// its last words are read.
+func (r *Runner) follow(ctx context.Context, p *process, timeout time.Duration) (status syscall.WaitStatus, done func(), failure error) {
 	limit := time.NewTimer(timeout)
 	defer limit.Stop()
-	asking, late, cancelled := func() {}, limit.C, ctx.Done()
-	defer func() { asking() }()
+	late, cancelled := limit.C, ctx.Done()
+	done = func() {}
 	asked := false
-	var failure error
 	for {
 		select {
-		case status := <-p.states:
+		case status = <-p.states:
 			if !status.Stopped() {
 				if asked && failure == nil && status.Signaled() && status.Signal() == syscall.SIGINT {
 					failure = errInterrupted
@@ -117,12 +119,12 @@ func (r *Runner) follow(ctx context.Context, p *process, timeout time.Duration) 
 				if failure != nil || status != 0 {
 					p.signal(syscall.SIGKILL) // what it left running
 				}
-				return status, failure
+				return status, done, failure
 			}
 			wants := status.StopSignal() == syscall.SIGTTIN || status.StopSignal() == syscall.SIGTTOU
 			if wants && !asked && failure == nil {
 				limit.Stop()
-				if asking, failure = r.ask(ctx, p); failure != nil {
+				if done, failure = r.ask(ctx, p); failure != nil {
 					p.signal(syscall.SIGKILL)
 					continue
 				}

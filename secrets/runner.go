@@ -28,9 +28,10 @@ type Runner struct {
 	Environ  []string      // what programs get; nil: os.Environ()
 	Timeout  time.Duration // for a value; 0 is 30 s
 	Patience time.Duration // instead of Timeout, once a person is being asked; 0 is 2 min
-	// Changeable are directories that what is being launched may write to. A
-	// program in one of them is not started: an earlier launch may have left it.
-	Changeable []string
+	// Changeable are places that what is being launched may write to, and Kept
+	// those inside them that it may not. A program in such a place that this user
+	// could write to is not started: an earlier launch may have left it there.
+	Changeable, Kept []string
 
 	// TTY is the terminal that programs may ask at; nil: they have no stdin.
 	// All run in the background of it. One that wants to read is stopped by the
@@ -115,18 +116,27 @@ func (r *Runner) environ() []string {
 	return r.Environ
 }
 
-// changeable gives the directory of Changeable that holds the program, be it
-// by its own name or behind links.
+// changeable gives the place of Changeable that holds the program, be it by its
+// own name or behind links.
 func (r *Runner) changeable(path string) string {
 	names := []string{path}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
+	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
 		names = append(names, real)
 	}
-	for _, dir := range r.Changeable {
-		for _, name := range names {
-			if rel, err := filepath.Rel(dir, name); err == nil && filepath.IsLocal(rel) {
-				return dir
-			}
+	for _, name := range names {
+		place := within(name, r.Changeable)
+		if place != "" && within(name, r.Kept) == "" && (writable(name) || writable(filepath.Dir(name))) {
+			return place
+		}
+	}
+	return ""
+}
+
+// within gives the place that is path or holds it.
+func within(path string, places []string) string {
+	for _, place := range places {
+		if rel, err := filepath.Rel(place, path); err == nil && filepath.IsLocal(rel) {
+			return place
 		}
 	}
 	return ""
@@ -201,9 +211,11 @@ func (r *Runner) run(ctx context.Context, j job) (*answer, error) {
 		}
 	})
 	reading.Go(func() { p.notes.drain(untilDeadline{p.beside}) })
-	a.status, err = r.follow(ctx, p, cmp.Or(j.timeout, r.Timeout, 30*time.Second))
+	var done func()
+	a.status, done, err = r.follow(ctx, p, cmp.Or(j.timeout, r.Timeout, 30*time.Second))
 	p.hurry()
 	reading.Wait()
+	done()
 	a.said = p.notes.take()
 	if err == nil && a.value == nil { // it ended before it could be killed for it
 		err = context.Cause(ctx)
@@ -240,8 +252,8 @@ func failed(name, where, program, install string, err error) *Error {
 	return e
 }
 
-// shellWord writes a word of a command line that a person may paste.
-func shellWord(word string) string {
+// pasteable writes a word of a command line that a person may paste.
+func pasteable(word string) string {
 	plain := strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-") == ""
 	if plain && word != "" {
 		return word

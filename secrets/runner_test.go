@@ -239,19 +239,25 @@ func TestProgramsAreFound(t *testing.T) {
 	if err := os.Symlink(filepath.Join(bin, "op"), filepath.Join(behind, "op")); err != nil {
 		t.Fatal(err)
 	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ what, path, changeable, want string }{
 		{"absolute", "/nowhere:" + bin, "", ""},
 		{"not executable before", filepath.Dir(notRun) + ":" + bin, "", ""},
 		{"relative", ".:bin::" + ".." + ":", "", "secret V/i/f: 1Password: its program op is not installed"},
 		{"no PATH", "", "", "secret V/i/f: 1Password: its program op is not installed"},
 		{"changeable", bin, s.dir, "secret V/i/f: 1Password: " + bin + "/op is in " + s.dir + ", which the command may change, so it is not run"},
-		{"changeable behind a link", behind, os.Args[0], "secret V/i/f: 1Password: " + behind + "/op is in " + os.Args[0] + ", which the command may change, so it is not run"},
+		{"changeable behind a link", behind, self, "secret V/i/f: 1Password: " + behind + "/op is in " + self + ", which the command may change, so it is not run"},
 		{"another beside it", bin, s.dir + "/b", ""},
+		{"kept inside", bin, s.dir + " but " + bin, ""},
 	} {
 		r := s.runner()
 		r.Environ = []string{"PATH=" + c.path, "STAGE=" + s.dir}
 		if c.changeable != "" {
-			r.Changeable = []string{c.changeable}
+			place, kept, _ := strings.Cut(c.changeable, " but ")
+			r.Changeable, r.Kept = []string{place}, []string{kept}
 		}
 		b, err := OnePassword{r}.Fetch(t.Context(), "V/i/f")
 		if got := fmt.Sprint(err); c.want == "" && err != nil || c.want != "" && got != c.want {

@@ -1,0 +1,114 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+
+	"ward/sandbox"
+	"ward/secrets"
+)
+
+// programs tells the resolver which commands the profile declares, and where programs may have been planted.
+func (req *request) programs(p *Plan) {
+	for _, c := range p.Credentials {
+		if c.Ref.Scheme == "cmd" {
+			if req.Commands == nil {
+				req.Commands = map[string]secrets.Command{}
+			}
+			req.Commands[c.Ref.Path] = secrets.Command{Argv: c.Command, Timeout: c.Timeout}
+		}
+	}
+	for _, r := range p.Policy.Rules {
+		if r.Access&sandbox.Write != 0 {
+			req.Changeable = append(req.Changeable, r.Path)
+		}
+	}
+	for _, m := range p.Policy.Masks {
+		req.Kept = append(req.Kept, m.Path)
+	}
+}
+
+// resolver makes the sources of a launch. What a person interrupts at one of them ends the others by stop.
+func (req *request) resolver(stores *Stores, stop func()) secrets.Resolver {
+	stores.Commands, stores.Silent, stores.Interrupted = req.Commands, req.Silent, true
+	stores.Programs.Changeable, stores.Programs.Kept = req.Changeable, req.Kept
+	resolver := stores.Resolver()
+	for scheme, source := range resolver {
+		resolver[scheme] = stopping{source, stop}
+	}
+	return resolver
+}
+
+// stopping calls stop where its source was interrupted.
+type stopping struct {
+	secrets.Source
+	stop func()
+}
+
+func (s stopping) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
+	value, err := s.Source.Fetch(ctx, path)
+	if errors.Is(err, context.Canceled) {
+		s.stop()
+	}
+	return value, err
+}
+
+// fetchAll fetches all references at the same time. Optional ones may be missing, for which secrets.ErrNotFound is the
+// only excuse. Either all the others are there, or none is.
+func fetchAll(ctx context.Context, resolver secrets.Resolver, refs, optional []secrets.Ref) (map[secrets.Ref]*secrets.Buffer, error) {
+	optional = slices.DeleteFunc(optional, func(ref secrets.Ref) bool { return slices.Contains(refs, ref) })
+	sets := make([]map[secrets.Ref]*secrets.Buffer, 1+len(optional))
+	failures := make([]error, len(sets))
+	var all sync.WaitGroup
+	all.Go(func() { sets[0], failures[0] = resolver.Resolve(ctx, refs) })
+	for i, ref := range optional {
+		all.Go(func() {
+			var err error
+			if sets[i+1], err = resolver.Resolve(ctx, []secrets.Ref{ref}); !errors.Is(err, secrets.ErrNotFound) {
+				failures[i+1] = err
+			}
+		})
+	}
+	all.Wait()
+	found := map[secrets.Ref]*secrets.Buffer{}
+	for _, set := range sets {
+		maps.Copy(found, set)
+	}
+	if err := errors.Join(failures...); err != nil {
+		for _, value := range found {
+			value.Destroy()
+		}
+		return nil, err
+	}
+	return found, nil
+}
+
+// minding ends its source's program with the first signal that asks this process to end: the program is in a group of
+// its own, and a terminal's Ctrl-C does not reach it.
+type minding struct{ secrets.Source }
+
+func (m minding) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
+	ctx, stop := untilEnding(ctx)
+	defer stop()
+	return m.Source.Fetch(ctx, path)
+}
+
+// untilEnding gives a context that ends with the first of the signals.
+func untilEnding(ctx context.Context) (context.Context, func()) {
+	list := endings()
+	if len(list) == 0 { // to signal.Notify that would be all signals there are
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, list...)
+}
+
+// endings are the signals that ask a process to end, less those that this one was started to ignore.
+func endings() []os.Signal {
+	return slices.DeleteFunc([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, signal.Ignored)
+}
