@@ -27,7 +27,9 @@ func (f *form) wipe() { clear(f.text[:cap(f.text)]) }
 type encoding struct {
 	name   string
 	widths []int
-	every  int // only windows at every so many places; their neighbours are masked unseen
+	every  int  // only windows at every so many places; their neighbours are masked unseen
+	head   bool // what may be its beginning is held back
+	inner  bool // something else may be encoded before it
 	write  func(f, spare *form, raw []byte)
 }
 
@@ -36,24 +38,24 @@ type encoding struct {
 // percent signs and spaced hexadecimal numbers, lists of JSON and of Python.
 func encodings() []encoding {
 	list := []encoding{
-		{"upper case", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.cased(raw, 'a', 'z') }},
-		{"lower case", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.cased(raw, 'A', 'Z') }},
-		{"hexadecimal, od -t x1, xxd", []int{16, 24}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789abcdef") }},
-		{"hexadecimal in capitals, %XX", []int{16, 24}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789ABCDEF") }},
-		{`\xXX, &#xXX;`, []int{24, 40}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "x", "0123456789abcdef") }},
-		{"0xXX lists", []int{40, 64}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "0x", "0123456789abcdef") }},
-		{`\u00XX`, []int{40, 64}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "u00", "0123456789abcdef") }},
-		{"decimal lists, &#DD;", []int{24, 40}, 1, func(f, _ *form, raw []byte) { f.decimal(raw) }},
-		{"JSON, Go and JavaScript strings", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, jsonEscape) }},
-		{"reserved characters as %XX", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, percentEscape) }},
-		{"reserved characters as %xx", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, percentLower) }},
-		{"HTML", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, htmlEscape) }},
-		{"HTML with numbers", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, htmlNumbers) }},
+		{"upper case", []int{12, 16, 24}, 1, true, false, func(f, _ *form, raw []byte) { f.cased(raw, 'a', 'z') }},
+		{"lower case", []int{12, 16, 24}, 1, true, false, func(f, _ *form, raw []byte) { f.cased(raw, 'A', 'Z') }},
+		{"hexadecimal, od -t x1, xxd", []int{16, 24}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789abcdef") }},
+		{"hexadecimal in capitals, %XX", []int{16, 24}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789ABCDEF") }},
+		{`\xXX, &#xXX;`, []int{24, 40}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "x", "0123456789abcdef") }},
+		{"0xXX lists", []int{40, 64}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "0x", "0123456789abcdef") }},
+		{`\u00XX`, []int{40, 64}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "u00", "0123456789abcdef") }},
+		{"decimal lists, &#DD;", []int{24, 40}, 1, false, false, func(f, _ *form, raw []byte) { f.decimal(raw) }},
+		{"JSON, Go and JavaScript strings", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, jsonEscape) }},
+		{"reserved characters as %XX", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, percentEscape) }},
+		{"reserved characters as %xx", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, percentLower) }},
+		{"HTML", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, htmlEscape) }},
+		{"HTML with numbers", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, htmlNumbers) }},
 	}
 	for at := range 3 {
-		list = append(list, encoding{"base64", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.base64(raw, at, false) }})
+		list = append(list, encoding{"base64", []int{12, 16, 24}, 1, true, at > 0, func(f, _ *form, raw []byte) { f.base64(raw, at, false) }})
 		for outer := range 3 {
-			list = append(list, encoding{"base64 twice", []int{24, 40}, 8, func(f, spare *form, raw []byte) {
+			list = append(list, encoding{"base64 twice", []int{16, 24, 40}, 8, at+outer == 0, false, func(f, spare *form, raw []byte) {
 				spare.reset()
 				spare.base64(raw, at, true)
 				f.base64(spare.text, outer, false)
@@ -74,7 +76,7 @@ func (m *maker) encode(part stretch, s *squeezed, picked []place) {
 	for _, e := range encodings() {
 		f.reset()
 		e.write(&f, &spare, part.text)
-		m.take(&f, e, need)
+		m.take(&f, e, need, part)
 	}
 	m.turned(s, picked)
 }
@@ -98,7 +100,7 @@ func needs(n int, s *squeezed, picked []place) []int32 {
 
 // take takes the windows of one form, at each place the narrowest that covers
 // a window picked.
-func (m *maker) take(f *form, e encoding, need []int32) {
+func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
 	n := len(f.text)
 	if n < e.widths[0] {
 		return
@@ -125,6 +127,11 @@ func (m *maker) take(f *form, e encoding, need []int32) {
 		m.window(f.text, int(w.at), int(w.width), reach)
 	}
 	m.anchors(f.text, picked)
+	if e.head && len(picked) > 0 && len(m.p.heads) < maxHeads {
+		h := m.hash.newHead(f.text[picked[0].at:], int(picked[0].width))
+		h.inner = part.inner || e.inner || picked[0].at > 0
+		m.p.heads = append(m.p.heads, h)
+	}
 }
 
 // turned takes the windows of the value turned round.
