@@ -146,6 +146,9 @@ func TestCatch(t *testing.T) {
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			in, value := c.replaced(c.read(t), r)
+			for raw := c.read(t); !c.as.fixed && !even(t, value); {
+				in, value = c.replaced(raw, r)
+			}
 			if missed[c.name] == "" && c.viewer(value, 7).whole(in) == "" {
 				t.Fatalf("the capture does not show the value")
 			}
@@ -171,6 +174,21 @@ func TestCatch(t *testing.T) {
 	t.Logf("%d of %d renderings caught", caught, len(all))
 }
 
+// even says whether some window of a value ends at each of its characters from the eighth on. One in a hundred random
+// values has a spot that looks like ordinary text, where fewer windows serve.
+func even(t *testing.T, value string) bool {
+	t.Helper()
+	run := 0
+	for _, c := range feed(guardOf(t, Options{}, value), value, true, byOne) {
+		if c == fillByte {
+			run = 0
+		} else if run++; run > 7 {
+			return false
+		}
+	}
+	return true
+}
+
 // whole gives a piece that can be read in what a program prints at once.
 func (v *viewer) whole(in []byte) string {
 	for i := range in {
@@ -186,15 +204,20 @@ func (v *viewer) whole(in []byte) string {
 func (c captured) leaks(t *testing.T, in []byte, value string, r *rand.Rand) string {
 	t.Helper()
 	cols, rows := c.size()
+	small := len(in) < 20<<10
+	few, slowly := randomly(r), byOne
+	if !small { // it would take long
+		few, slowly = func(int) int { return 1 + r.IntN(400) }, func(int) int { return 1 + r.IntN(50) }
+	}
 	for _, way := range []struct {
 		name string
 		cut  func(int) int
 		slow bool // the timer fires after each piece
 	}{
 		{"at once", func(int) int { return 64 << 10 }, false},
-		{"in random pieces", randomly(r), false},
+		{"in random pieces", few, false},
 		{"in larger pieces", func(int) int { return 1 + r.IntN(1000) }, false},
-		{"byte by byte, no hurry", byOne, len(in) < 20<<10},
+		{"byte by byte, no hurry", slowly, true},
 	} {
 		name, slow := way.name, way.slow
 		g := guardOf(t, Options{Cols: cols, Rows: rows}, value)
@@ -221,7 +244,7 @@ func (c captured) leaks(t *testing.T, in []byte, value string, r *rand.Rand) str
 				t.Fatalf("%s: byte %d, %q, became %q", name, i, b, out[i])
 			}
 		}
-		if seen := v.seen + v.find(v.out.String()); seen != "" {
+		if seen := v.seen + v.find(string(escapes().ReplaceAll(out, nil))); seen != "" {
 			return fmt.Sprintf("%s: more than %d characters in a row can be read", name, v.most)
 		}
 		if g.Leaks() == 0 {
