@@ -2,25 +2,38 @@ package guard
 
 import "unicode/utf8"
 
-// form is a squeezed text that stands for a value in some encoding, and for
-// each of its characters the first byte of the value that a window covers
-// which begins there, and the end of what one covers which ends there.
+// form is a squeezed text that stands for a value in some encoding.
 type form struct {
-	text   []byte
-	lo, hi []int32
-	mute   []bool // the character tells nothing of the value: no window need end there
-	own    []int  // characters up to each that the plain value has not; nil: nothing is the same
+	text  []byte
+	cells []cell // of each character of text
+	mixed bool   // what has no letters of its own is the value itself
+	n     int    // characters
 }
 
-func (f *form) reset() {
-	f.text, f.lo, f.hi, f.mute, f.own = f.text[:0], f.lo[:0], f.hi[:0], f.mute[:0], nil
+// cell is the first byte of the value that a window covers which begins at a
+// character, and the end of what one covers which ends there.
+type cell struct {
+	lo, hi int32
+	own    int32 // how many characters up to this one are not the value's
+	mute   bool  // it tells nothing of the value: no window need end there
 }
+
+// longestForm is how many letters an encoding may need for a byte: "u0041".
+const longestForm = 5
+
+func newForm(bytes int) *form {
+	size := longestForm * bytes
+	return &form{text: make([]byte, size+slack), cells: make([]cell, size)}
+}
+
+func (f *form) reset() { f.n, f.mixed = 0, false }
 
 func (f *form) put(c byte, lo, hi int, mute bool) {
-	f.text, f.lo, f.hi, f.mute = append(f.text, c), append(f.lo, int32(lo)), append(f.hi, int32(hi)), append(f.mute, mute)
+	f.text[f.n], f.cells[f.n] = c, cell{lo: int32(lo), hi: int32(hi), mute: mute}
+	f.n++
 }
 
-func (f *form) wipe() { clear(f.text[:cap(f.text)]) }
+func (f *form) wipe() { clear(f.text) }
 
 // encoding is a way in which programs write a value out that changes its
 // letters and digits.
@@ -58,7 +71,7 @@ func encodings() []encoding {
 			list = append(list, encoding{"base64 twice", []int{16, 24, 40}, 8, at+outer == 0, false, func(f, spare *form, raw []byte) {
 				spare.reset()
 				spare.base64(raw, at, true)
-				f.base64(spare.text, outer, false)
+				f.base64(spare.text[:spare.n], outer, false)
 				f.through(spare, len(raw))
 			}})
 		}
@@ -70,13 +83,13 @@ func encodings() []encoding {
 // knowing where it covers one of the value itself that is.
 func (m *maker) encode(part stretch, s *squeezed, picked []place) {
 	need := needs(len(part.text), s, picked)
-	var f, spare form
+	f, spare := newForm(len(part.text)), newForm(len(part.text))
 	defer f.wipe()
 	defer spare.wipe()
 	for _, e := range encodings() {
 		f.reset()
-		e.write(&f, &spare, part.text)
-		m.take(&f, e, need, part)
+		e.write(f, spare, part.text)
+		m.take(f, e, need, part)
 	}
 	m.turned(s, picked)
 }
@@ -101,24 +114,26 @@ func needs(n int, s *squeezed, picked []place) []int32 {
 // take takes the windows of one form, at each place the narrowest that covers
 // a window picked.
 func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
-	n := len(f.text)
+	n := f.n
 	if n < e.widths[0] {
 		return
 	}
-	picked := make([]place, 0, n)
+	picked := m.picked[:0]
 	for j := 0; j < n; j += e.every {
 		for _, w := range e.widths {
 			if j+w > n {
 				break
 			}
-			if need[f.lo[j]] <= f.hi[j+w-1] {
-				if !f.mute[j+w-1] && (f.own == nil || f.own[j+w-1] > 0 && (j == 0 || f.own[j+w-1] > f.own[j-1])) {
+			first, last := f.cells[j], f.cells[j+w-1]
+			if need[first.lo] <= last.hi {
+				if !last.mute && (!f.mixed || last.own > f.ownBefore(j)) {
 					picked = append(picked, place{int32(j), int32(w)})
 				}
 				break
 			}
 		}
 	}
+	m.picked = picked
 	for _, w := range picked {
 		reach := uint32(0)
 		if e.every > 1 {
@@ -132,6 +147,13 @@ func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
 		h.inner = part.inner || e.inner || picked[0].at > 0
 		m.p.heads = append(m.p.heads, h)
 	}
+}
+
+func (f *form) ownBefore(j int) int32 {
+	if j == 0 {
+		return 0
+	}
+	return f.cells[j-1].own
 }
 
 // turned takes the windows of the value turned round.
@@ -220,14 +242,15 @@ func (f *form) base64(raw []byte, past int, all bool) {
 // through makes what f covers of the text of inner what it covers of the n
 // bytes that inner stands for.
 func (f *form) through(inner *form, n int) {
-	for j := range f.text {
-		if lo := int(f.lo[j]); lo < len(inner.lo) {
-			f.lo[j] = inner.lo[lo]
+	for j := range f.n {
+		c := &f.cells[j]
+		if int(c.lo) < inner.n {
+			c.lo = inner.cells[c.lo].lo
 		} else {
-			f.lo[j] = int32(n)
+			c.lo = int32(n)
 		}
-		if f.hi[j] > 0 {
-			f.hi[j] = inner.hi[f.hi[j]-1]
+		if c.hi > 0 {
+			c.hi = inner.cells[c.hi-1].hi
 		}
 	}
 }
@@ -247,15 +270,15 @@ func (f *form) escape(raw []byte, escape func(rest []byte) (letters string, size
 				hi = i + size
 			}
 			f.put(letters[k], i+oneIf(k > 0), hi, false)
-			f.own = append(f.own, own)
+			f.cells[f.n-1].own = int32(own)
 		}
 		if letters == "" && class(raw[i]) < classSymbol {
 			f.put(raw[i], i, i+1, false)
-			f.own = append(f.own, own)
+			f.cells[f.n-1].own = int32(own)
 		}
 		i += size
 	}
-	if own == 0 {
+	if f.mixed = true; own == 0 {
 		f.reset()
 	}
 }

@@ -109,9 +109,10 @@ func Fingerprint(key Key, name string, value []byte) Print {
 
 // maker makes one print.
 type maker struct {
-	hash  hasher
-	p     Print
-	count int // windows
+	hash   hasher
+	p      Print
+	count  int     // windows
+	picked []place // of the form at hand
 }
 
 // group gives the group of a width.
