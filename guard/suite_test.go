@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -25,6 +26,23 @@ func misses() map[string]string {
 // escapes are control sequences, of which only the text of a string is a program's own.
 func escapes() *regexp.Regexp {
 	return regexp.MustCompile("(?s)\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][0-9]*|\x1b[P^_X]|\x1b[ -/]*[0-~]")
+}
+
+// Each miss is named in the documentation, in a comment beside its reason.
+func TestMissesAreSaid(t *testing.T) {
+	text, err := os.ReadFile("../docs/guard.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(strings.Fields(string(text)), " ")
+	for name, why := range misses() {
+		if !strings.Contains(said, "<!-- "+name+" -->") || !strings.Contains(said, why) {
+			t.Errorf("docs/guard.md does not say that %s is missed because %s", name, why)
+		}
+	}
+	if n := strings.Count(said, "<!-- "); n != len(misses()) {
+		t.Errorf("docs/guard.md names %d misses, want %d", n, len(misses()))
+	}
 }
 
 // replaced gives the capture with another value in it: each letter becomes another one, wherever the program printed
