@@ -29,7 +29,7 @@ type Caller struct {
 	// program or script, or else the program that called. "" if not known.
 	Path string
 	// Chain is the process itself, its parent, and so on, as far as they are
-	// believed. Argv in there may hold what nobody may see: never print it.
+	// believed.
 	Chain []Process
 	// Inside says that it happens inside a launch of ward.
 	Inside bool

@@ -7,11 +7,12 @@ import (
 	"testing"
 )
 
-// TestMain is the tests, or the program that a test has an agent start.
+// TestMain is the tests, or a program that a test has others start.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == probeName {
-		if err := probe(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, "probe:", err)
+	name := filepath.Base(os.Args[0])
+	if play, ok := map[string]func([]string) error{probeName: probe, callerName: caller}[name]; ok {
+		if err := play(os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 			os.Exit(1)
 		}
 		return

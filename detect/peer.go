@@ -23,7 +23,8 @@ type Peer struct {
 // On Linux since 6.5 the kernel names the process itself (SO_PEERPIDFD).
 // Before, and on macOS, it names a number: a process that has connected,
 // ended, and left its number to another before PeerOf was called is taken for
-// the other.
+// the other. Where there are no pidfds at all (macOS, Linux before 5.3), two
+// processes of one number that start within one tick look alike too.
 func PeerOf(conn syscall.Conn) (*Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -28,18 +29,35 @@ type sight struct {
 	Names []string
 }
 
-// probe writes what it sees into the file that is named.
-func probe(args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%q: want the name of a file", args)
+// rooted is this machine's table, in which the test that runs has no parent:
+// an agent may be running the tests.
+type rooted struct{ root int }
+
+func (r rooted) Process(pid int) (Process, error) {
+	p, err := System().Process(pid)
+	if pid == r.root {
+		p.PPID = 0
 	}
-	pid := os.Getpid()
+	return p, err
+}
+
+// probe writes what it sees, up to the process with the number that is given,
+// into the file that is named.
+func probe(args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("%q: want the name of a file, and a number", args)
+	}
+	root, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	pid, table := os.Getpid(), rooted{root}
 	var s sight
-	var err, e error
-	s.Tree, err = Inspect(System(), pid, nil)
+	var e error
+	s.Tree, err = Inspect(table, pid, nil)
 	s.Marks, e = Inspect(tableMap{pid: {Start: 1, Exe: "/usr/bin/ward"}}, pid, os.LookupEnv)
 	err = errors.Join(err, e)
-	s.Both, e = Inspect(System(), pid, os.LookupEnv)
+	s.Both, e = Inspect(table, pid, os.LookupEnv)
 	err = errors.Join(err, e)
 	if err != nil {
 		return err
@@ -64,8 +82,8 @@ func probe(args []string) error {
 	return nil
 }
 
-// probeFile makes the probe in a directory and gives its path.
-func probeFile(t *testing.T, dir string) string {
+// probeIn makes the probe in a directory.
+func probeIn(t *testing.T, dir string) prober {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -75,8 +93,16 @@ func probeFile(t *testing.T, dir string) string {
 	if err := os.Symlink(self, file); err != nil {
 		t.Fatal(err)
 	}
-	return file
+	return prober{file}
 }
+
+// prober is the file of the probe.
+type prober struct{ file string }
+
+// to is the command line that writes into a file; nothing of it needs quotes.
+func (p prober) to(file string) string { return strings.Join(p.argv(file), " ") }
+
+func (p prober) argv(file string) []string { return []string{p.file, file, strconv.Itoa(os.Getpid())} }
 
 // readSight reads what a probe wrote.
 func readSight(t *testing.T, file string) sight {

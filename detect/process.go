@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,8 +21,9 @@ type Process struct {
 	// other users' processes, mostly.
 	Exe string
 	// Argv is what the process was started with or, since a program may
-	// overwrite it, the title that it gave itself.
-	Argv []string
+	// overwrite it, the title that it gave itself. People type secrets into
+	// command lines: String and JSON leave it out.
+	Argv []string `json:"-"`
 	// Script is the file that an interpreter runs, made absolute and with its
 	// links resolved; "" for other programs and where it cannot be found.
 	Script string
@@ -31,6 +33,12 @@ type Process struct {
 	Session  int
 	Terminal bool
 }
+
+// String names the process without its command line.
+func (p Process) String() string { return fmt.Sprintf("%d %s", p.PID, cmp.Or(p.Exe, p.Name)) }
+
+// GoString is String.
+func (p Process) GoString() string { return p.String() }
 
 // A Table tells about processes. A process that is not there, or not for our
 // eyes, is an error that wraps fs.ErrNotExist or fs.ErrPermission.

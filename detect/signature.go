@@ -27,9 +27,9 @@ type mark struct{ name, value string }
 
 type signatureTable []signature
 
-// signatures is the table of agents. What each sets was read in its code or
-// seen in its shells, in the version that is named; "told" is what others
-// report, where it could not be run here.
+// signatures is the table of agents. Where a version is named, the agent was
+// run, or its code was read, in that version; "told" is what others report of
+// programs that are not to be had without an account.
 //
 // Many variables that begin with an agent's name configure it and are set by
 // people (CODEX_HOME, AIDER_MODEL, GOOSE_PROVIDER, COPILOT_MODEL,
@@ -37,16 +37,13 @@ type signatureTable []signature
 func signatures() signatureTable {
 	return signatureTable{
 		{ // 2.1: one binary, or a script of the SDK; its own files are called by their version
-			agent: "claude", title: "Claude Code",
-			programs: []string{"claude"},
-			dirs:     []string{"/claude/versions/", "/@anthropic-ai/claude-code/", "/@anthropic-ai/claude-agent-sdk/"},
-			marks:    []mark{{"CLAUDECODE", ""}, {"CLAUDE_CODE_ENTRYPOINT", ""}, {"CLAUDE_CODE_CHILD_SESSION", ""}},
+			agent: "claude", title: "Claude Code", programs: []string{"claude"},
+			dirs:  []string{"/claude/versions/", "/@anthropic-ai/claude-code/", "/@anthropic-ai/claude-agent-sdk/"},
+			marks: []mark{{"CLAUDECODE", ""}, {"CLAUDE_CODE_ENTRYPOINT", ""}, {"CLAUDE_CODE_CHILD_SESSION", ""}},
 		},
 		{ // told: a shell script that becomes its own node; the editor's agent sets the same mark
-			agent: "cursor", title: "Cursor",
-			programs: []string{"cursor-agent"},
-			dirs:     []string{"/cursor-agent/versions/"},
-			marks:    []mark{{"CURSOR_AGENT", ""}, {"CURSOR_EXTENSION_HOST_ROLE", "agent-exec"}},
+			agent: "cursor", title: "Cursor", programs: []string{"cursor-agent"}, dirs: []string{"/cursor-agent/versions/"},
+			marks: []mark{{"CURSOR_AGENT", ""}, {"CURSOR_EXTENSION_HOST_ROLE", "agent-exec"}},
 		},
 		{ // 0.169: node that starts a binary, which Homebrew calls by its target
 			agent: "codex", title: "Codex",
@@ -57,51 +54,36 @@ func signatures() signatureTable {
 				{"CODEX_CI", ""}},
 		},
 		{ // told: an agent inside an editor; its terminals have a mark
-			agent: "windsurf", title: "Windsurf",
-			dirs:  []string{"/extensions/windsurf/bin/"},
+			agent: "windsurf", title: "Windsurf", dirs: []string{"/extensions/windsurf/bin/"},
 			marks: []mark{{"WINDSURF_CASCADE_TERMINAL", ""}},
 		},
-		{ // told: the command line, and the agent of VS Code
-			agent: "copilot", title: "GitHub Copilot",
-			programs: []string{"copilot"},
-			dirs:     []string{"/@github/copilot/"},
-			marks: []mark{{"COPILOT_CLI", ""}, {"COPILOT_AGENT", ""}, {"COPILOT_AGENT_SESSION_ID", ""},
-				{"AI_AGENT", "github_copilot"}},
+		{ // 1.0; told of the agent in VS Code
+			agent: "copilot", title: "GitHub Copilot", programs: []string{"copilot"}, dirs: []string{"/@github/copilot/"},
+			marks: []mark{{"COPILOT_CLI", ""}, {"COPILOT_AGENT", ""}, {"COPILOT_AGENT_SESSION_ID", ""}},
 		},
 		{ // 0.61
-			agent: "gemini", title: "Gemini CLI",
-			programs: []string{"gemini"},
-			dirs:     []string{"/@google/gemini-cli/"},
-			marks:    []mark{{"GEMINI_CLI", ""}},
+			agent: "gemini", title: "Gemini CLI", programs: []string{"gemini"}, dirs: []string{"/@google/gemini-cli/"},
+			marks: []mark{{"GEMINI_CLI", ""}},
 		},
 		{ // 1.18
-			agent: "opencode", title: "opencode",
-			programs: []string{"opencode"},
-			dirs:     []string{"/opencode-ai/bin/"},
-			marks:    []mark{{"OPENCODE", ""}},
+			agent: "opencode", title: "opencode", programs: []string{"opencode"}, dirs: []string{"/opencode-ai/bin/"},
+			marks: []mark{{"OPENCODE", ""}},
 		},
-		{ // 0.86: nothing on purpose, but its name for OpenRouter
-			agent: "aider", title: "Aider",
-			programs: []string{"aider"},
-			modules:  []string{"aider"},
-			marks:    []mark{{"OR_APP_NAME", "Aider"}},
+		{ // 0.86: it sets no mark on purpose, but its name for OpenRouter
+			agent: "aider", title: "Aider", programs: []string{"aider"}, modules: []string{"aider"},
+			marks: []mark{{"OR_APP_NAME", "Aider"}},
 		},
 		{ // told
-			agent: "goose", title: "Goose",
-			programs: []string{"goose", "goosed"},
-			marks:    []mark{{"GOOSE_TERMINAL", ""}, {"AGENT", "goose"}},
+			agent: "goose", title: "Goose", programs: []string{"goose", "goosed"},
+			marks: []mark{{"GOOSE_TERMINAL", ""}, {"AGENT", "goose"}},
 		},
 		{ // told
-			agent: "amp", title: "Amp",
-			programs: []string{"amp"},
-			dirs:     []string{"/@sourcegraph/amp/", "/@ampcode/cli/"},
-			marks:    []mark{{"AMP_CURRENT_THREAD_ID", ""}, {"AGENT", "amp"}},
+			agent: "amp", title: "Amp", programs: []string{"amp"}, dirs: []string{"/@sourcegraph/amp/", "/@ampcode/cli/"},
+			marks: []mark{{"AMP_CURRENT_THREAD_ID", ""}, {"AGENT", "amp"}},
 		},
 		{ // 0.24
-			agent: "qwen", title: "Qwen Code",
-			programs: []string{"qwen"},
-			dirs:     []string{"/@qwen-code/qwen-code/"},
-			marks:    []mark{{"QWEN_CODE", ""}},
+			agent: "qwen", title: "Qwen Code", programs: []string{"qwen"}, dirs: []string{"/@qwen-code/qwen-code/"},
+			marks: []mark{{"QWEN_CODE", ""}},
 		},
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 	"math/bits"
 )
 
@@ -30,10 +29,10 @@ func (Key) MarshalText() ([]byte, error) { return []byte("[key]"), nil }
 // under a Key, from which a Guard knows the value when it meets it. It holds
 // no part of the value in clear.
 type Print struct {
-	Name    string // a variable or a reference, for people; never part of the value
-	cover   cover
-	windows []window
-	heads   []head
+	Name   string // a variable or a reference, for people; never part of the value
+	cover  cover
+	groups []group
+	heads  []head
 }
 
 // cover says how far a value can be guarded.
@@ -68,264 +67,160 @@ func (c cover) String() string {
 	return "is an ordinary word or number"
 }
 
-// window is the fingerprint of one stretch of a squeezed value.
-type window struct {
-	width  uint8
-	whole  bool   // counts only between token boundaries
-	kinds  uint8  // of letters in it
-	filter uint32 // hasher.filter of the stretch: the index into the first table
-	tag    uint64 // hasher.tag of the stretch
+// group is windows of one width.
+type group struct {
+	width   uint8
+	whole   bool // they count only between token boundaries
+	windows []window
+	anchors []uint32 // filter values of the blocks that wide windows are found by (table.scanWide), or of a whole value's tail
 }
 
-// head knows the first four characters of a form, so that the end of a chunk
-// which may be the beginning of a value can be held back. Its tag has only 16
-// bits: one that told the four characters apart from all others would hand
-// whoever reads it a fifth of the value. As it is, the search for the first
-// window is 2^16 times shorter; the windows behind it are not affected.
-type head struct {
-	tag   uint16
-	width uint8 // of the window that begins here
-	inner bool  // a letter or digit of the value stands right before it
-	whole bool
+// window is the fingerprint of one stretch of a squeezed text.
+type window struct {
+	key   uint32 // hasher.filter of the stretch: where it is in the tables
+	reach uint32 // how many characters of the value precede and follow it that no window tells of, 16 bits each
+	tag   uint64 // hasher.tag of the stretch
 }
 
 const (
-	headLen   = 4
 	minWidth  = 8
-	maxWidth  = 64      // of a value matched whole; a lane keeps as much context
-	maxPieces = 1 << 17 // an environment string has at most 128 KiB (MAX_ARG_STRLEN)
+	maxWidth  = 64      // a lane keeps as much context
+	maxPieces = 1 << 20 // windows of one print: an environment string has at most 128 KiB (MAX_ARG_STRLEN)
 	needKinds = 5       // different characters in a window: runs of one are everywhere
 )
 
-// widths that windows grow through.
-var widths = [...]int{8, 12, 16, 24}
-
 // Fingerprint makes the print of value under key. Only letters and digits
-// count: a value is recognized however it is wrapped, quoted or coloured.
-// It leaves no copy of value behind.
+// count: a value is recognized however it is wrapped, quoted or coloured, and
+// in the encodings of encodings. It leaves no copy of value behind.
 func Fingerprint(key Key, name string, value []byte) Print {
-	h := newHasher(key)
-	p := Print{Name: name}
-	for _, f := range forms {
-		for _, part := range f.text(value) {
-			p.add(&h, part)
+	m := maker{hash: newHasher(key), p: Print{Name: name}}
+	split := parts(value)
+	for _, part := range split {
+		m.add(part)
+	}
+	if m.count == 0 {
+		m.addWhole(value, split)
+	}
+	for _, part := range split {
+		part.wipe()
+	}
+	return m.p
+}
+
+// maker makes one print.
+type maker struct {
+	hash  hasher
+	p     Print
+	count int // windows
+}
+
+// group gives the group of a width.
+func (m *maker) group(width int) *group {
+	for i := range m.p.groups {
+		if int(m.p.groups[i].width) == width && !m.p.groups[i].whole {
+			return &m.p.groups[i]
 		}
 	}
-	if len(p.windows) == 0 {
-		p.addWhole(&h, value)
-	}
-	return p
+	m.p.groups = append(m.p.groups, group{width: uint8(width)})
+	return &m.p.groups[len(m.p.groups)-1]
 }
 
-// form is one way in which a value may be written: text gives those stretches
-// of the written value that are worth knowing.
-type form struct {
-	name string
-	text func(value []byte) []stretch
-}
-
-// forms are the ways of writing that a Print knows.
-var forms = [...]form{{"plain", parts}}
-
-// bar is what a window must pass: how many bits it holds by the kinds of its
-// characters, and the mean surprisal of its text in sixteenths of a bit. What
-// passes the strict one was met nowhere by chance in gigabytes of text. The
-// other serves between windows that do, as a random text has a spot here and
-// there that looks less so.
-type bar struct {
-	bits     float64
-	surprise int
-}
-
-// English and code have a mean surprisal of 3 to 6 bits, random hexadecimal 8.5,
-// random letters and digits 10.
-var strict, lenient = bar{44, 7 * 16}, bar{36, 5 * 16}
-
-// lapse is how many windows in a row, between two that pass the strict bar,
-// may pass only the other.
-const lapse = 8
-
-// add takes the windows of one stretch: at each place the narrowest kind that
-// passes. There should be one that ends at each character, so that all from
-// the eighth on are masked however slowly they come.
-func (p *Print) add(h *hasher, part stretch) {
+// add takes the windows of one stretch, plain and encoded.
+func (m *maker) add(part stretch) {
 	s := squeeze(part.text)
 	defer s.wipe()
-	covered := make([]bool, len(s.text))
-	first, firstWidth := len(s.text), 0
-	for _, w := range widths {
-		starts := s.windows(w, covered)
-		for _, i := range starts {
-			if len(p.windows) < maxPieces {
-				p.windows = append(p.windows, h.window(s.text[i:i+w], false))
-			}
-			for j := i; j < i+w; j++ {
-				covered[j] = true
-			}
+	picked := s.pick()
+	if len(picked) == 0 {
+		return
+	}
+	first, last := picked[0], picked[0]
+	for _, w := range picked {
+		if w.at < first.at {
+			first = w
 		}
-		if len(starts) > 0 && starts[0] < first {
-			first, firstWidth = starts[0], w
+		if w.at+w.width > last.at+last.width {
+			last = w
 		}
 	}
-	if firstWidth > 0 && len(p.heads) < maxHeads {
-		inner := part.inner && s.steps[first] == 0 || first > 0 && s.steps[first]-s.steps[first-1] == 1
-		p.heads = append(p.heads, head{tag: h.head(s.text[first:]), width: uint8(firstWidth), inner: inner})
+	for _, w := range picked {
+		reach := uint32(0)
+		if w == first {
+			reach = uint32(min(lapse, w.at)) << 16
+		}
+		if w == last {
+			reach |= uint32(min(lapse, len(s.text)-int(w.at+w.width)))
+		}
+		m.window(s.text, int(w.at), int(w.width), reach)
+	}
+	m.anchors(s.text, picked)
+	if len(m.p.heads) < maxHeads {
+		h := m.hash.newHead(s.text[first.at:], int(first.width))
+		h.inner = part.inner && s.steps[first.at] == 0 || first.at > 0 && s.steps[first.at]-s.steps[first.at-1] == 1
+		m.p.heads = append(m.p.heads, h)
+	}
+	m.encode(part, &s, picked)
+}
+
+func (m *maker) window(text []byte, at, width int, reach uint32) {
+	if m.count < maxPieces {
+		g := m.group(width)
+		t := text[at : at+width]
+		g.windows = append(g.windows, window{m.hash.filter(t), reach, m.hash.tag(t)})
+		m.count++
 	}
 }
 
-// windows gives in order the starts of the windows of width w that are worth
-// knowing where narrower ones have covered so much already.
-func (s *squeezed) windows(w int, covered []bool) []int {
-	var starts []int
-	next := 0 // the first start after those taken
-	most := lapse / 2
-	fill := func(end int) {
-		if end-next <= most {
-			for i := next; i < end; i++ {
-				if s.eligible(i, w, lenient) {
-					starts = append(starts, i)
-				}
-			}
-		}
-	}
-	for i := 0; i+w <= len(s.text); i++ {
-		if free(covered[i:i+w]) < w/2 || !s.eligible(i, w, strict) {
+// anchors takes the blocks that the wide windows among picked are found by,
+// each once where windows are next to each other.
+func (m *maker) anchors(text []byte, picked []place) {
+	var next [maxWidth + 1]int32 // by width: the first block that was not taken
+	for _, w := range picked {
+		if w.width == minWidth {
 			continue
 		}
-		fill(i)
-		starts = append(starts, i)
-		next, most = i+1, lapse
+		block := int32(blockLen(int(w.width)))
+		g := m.group(int(w.width))
+		at := w.at
+		if n := next[w.width]; n > at && n <= at+stride {
+			at = n
+		}
+		for ; at < w.at+stride; at++ {
+			g.anchors = append(g.anchors, m.hash.filter(text[at:at+block]))
+		}
+		next[w.width] = at
 	}
-	if next > 0 {
-		most = lapse / 2
-		fill(len(s.text) - w + 1)
-	}
-	return starts
 }
 
-func free(covered []bool) (n int) {
-	for _, yes := range covered {
-		if !yes {
-			n++
+// addWhole takes the one window that is the whole value, or that part of it
+// which is said to be secret, or tells why not.
+func (m *maker) addWhole(value []byte, split []stretch) {
+	m.p.cover = m.whole(value)
+	for _, part := range split {
+		if part.secret && m.p.cover != asWhole {
+			m.p.cover = m.whole(part.text)
 		}
 	}
-	return n
 }
 
-// addWhole takes the one window that is the whole value, or says why not.
-func (p *Print) addWhole(h *hasher, value []byte) {
-	s := squeeze(value)
+func (m *maker) whole(text []byte) cover {
+	s := squeeze(text)
 	defer s.wipe()
 	switch n := len(s.text); {
 	case n < minWidth:
-		p.cover = tooShort
+		return tooShort
 	case n > maxWidth:
-		p.cover = tooLong
+		return tooLong
 	case s.common():
-		p.cover = tooCommon
+		return tooCommon
 	default:
-		p.cover = asWhole
-		p.windows = []window{h.window(s.text, true)}
-		p.heads = []head{{tag: h.head(s.text), width: uint8(n), whole: true}}
+		w := window{key: m.hash.filter(s.text), tag: m.hash.tag(s.text)}
+		tail := m.hash.filter(s.text[n-minWidth:])
+		m.p.groups = append(m.p.groups, group{uint8(n), true, []window{w}, []uint32{tail}})
+		h := m.hash.newHead(s.text, n)
+		h.whole = true
+		m.p.heads = append(m.p.heads, h)
+		return asWhole
 	}
-}
-
-// squeezed is a text reduced to its letters and digits.
-type squeezed struct {
-	text     []byte
-	surprise []int // of each character: sum up to and with it, over all that stands between, too
-	steps    []int // how many transitions that sum counts: its place in the raw text
-}
-
-func squeeze(raw []byte) squeezed {
-	s := squeezed{text: make([]byte, 0, len(raw)), surprise: make([]int, 0, len(raw)), steps: make([]int, 0, len(raw))}
-	sum := 0
-	for i, c := range raw {
-		if i > 0 {
-			sum += surprisal(raw[i-1], c)
-		}
-		if class(c) < classSymbol {
-			s.text = append(s.text, c)
-			s.surprise = append(s.surprise, sum)
-			s.steps = append(s.steps, i)
-		}
-	}
-	return s
-}
-
-func (s *squeezed) wipe() { clear(s.text[:cap(s.text)]) }
-
-// eligible reports whether the w characters from i on are so unlike ordinary
-// text, and so many of their kind, that they are met nowhere but in the value.
-func (s *squeezed) eligible(i, w int, b bar) bool {
-	last := i + w - 1
-	if s.surprise[last]-s.surprise[i] < b.surprise*(s.steps[last]-s.steps[i]) {
-		return false
-	}
-	each := math.Log2(float64(alphabet(kindsOf(s.text[i : i+w]))))
-	return float64(w)*each >= b.bits && variety(s.text[i:i+w]) >= needKinds
-}
-
-// alphabet is the size of the smallest one that has all these kinds.
-func alphabet(kinds uint8) (n int) {
-	if one := kinds & (kindUpper | kindLower); kinds&kindBeyondF == 0 && (one == kindUpper || one == kindLower) {
-		return 16
-	}
-	for kind, size := range [...]int{10, 26, 26} {
-		if kinds>>kind&1 != 0 {
-			n += size
-		}
-	}
-	return n
-}
-
-// Kinds of characters in a squeezed text, as a set.
-const (
-	kindDigit = 1 << iota
-	kindUpper
-	kindLower
-	kindBeyondF // letters that no hexadecimal number has
-	kindPresent // of a table's width: there are windows of it
-	allKinds    = kindPresent - 1
-)
-
-func kindsOf(text []byte) (kinds uint8) {
-	for _, c := range text {
-		switch k := class(c); {
-		case k < 10:
-			kinds |= kindDigit
-		case k < 36:
-			kinds |= kindUpper
-		default:
-			kinds |= kindLower
-		}
-		if c&0x1f > 6 && c > '9' {
-			kinds |= kindBeyondF
-		}
-	}
-	return kinds
-}
-
-// variety is how many different characters text has.
-func variety(text []byte) int {
-	var seen uint64
-	for _, c := range text {
-		seen |= 1 << class(c)
-	}
-	return bits.OnesCount64(seen)
-}
-
-// common reports whether all of it is a word or two, or a name with a number
-// behind it, which programs print for reasons of their own.
-func (s *squeezed) common() bool {
-	n, numbers := len(s.text), 0
-	for _, c := range s.text {
-		if c <= '9' {
-			numbers++
-		}
-	}
-	ordinary := s.surprise[n-1]-s.surprise[0] < 6*16*(s.steps[n-1]-s.steps[0])
-	return ordinary && numbers <= 1 && n <= 16
 }
 
 // hasher holds what a Key gives.
@@ -336,10 +231,7 @@ func newHasher(key Key) hasher {
 	return hasher{k0, k1, siphash(k0, k1, []byte("ward filter 0")), siphash(k0, k1, []byte("ward filter 1"))}
 }
 
-// tag is never 0, which marks a free place in the table.
-func (h *hasher) tag(text []byte) uint64 { return max(1, siphash(h.k0, h.k1, text)) }
-
-func (h *hasher) head(text []byte) uint16 { return uint16(siphash(h.k0, h.k1, text[:headLen])) }
+func (h *hasher) tag(text []byte) uint64 { return siphash(h.k0, h.k1, text) }
 
 // filter is a quick keyed hash of the first and the last eight characters:
 // half of a product with two unknown factors, folded. It is taken over the
@@ -352,8 +244,4 @@ func (h *hasher) filter(text []byte) uint32 {
 func fold(a, b uint64) uint32 {
 	hi, lo := bits.Mul64(a, b)
 	return uint32((hi ^ lo) >> 32)
-}
-
-func (h *hasher) window(text []byte, whole bool) window {
-	return window{uint8(len(text)), whole, kindsOf(text), h.filter(text), h.tag(text)}
 }

@@ -5,21 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A frame is a Print on a pipe: the length of the rest in four bytes, then
-// version, cover, name, heads and windows, each list with its count ahead.
+// version, cover, name, heads and groups, each list with its count ahead.
 // Numbers are little-endian.
 const (
-	frameVersion = 1
+	frameVersion = 2
 	maxName      = 1024
 	maxHeads     = 1 << 10
-	headSize     = 4
-	windowSize   = 14
-	maxFrame     = 2 + 2 + maxName + 2 + maxHeads*headSize + 4 + maxPieces*windowSize
+	maxGroups    = maxWidth + 8
+	headSize     = 7
+	groupSize    = 10
+	windowSize   = 12
+	reachSize    = 4
+	anchorSize   = 4
+	maxFrame     = 2 + 2 + maxName + 2 + maxHeads*headSize + 2 + maxGroups*groupSize + maxPieces*(windowSize+reachSize+2*anchorSize)
 
 	flagInner = 1 << 0
-	flagWhole = 1 << 7 // of a head, and of a window's width
+	flagReach = 1 << 1
+	flagWhole = 1 << 7
 )
 
 var errFrame = errors.New("guard: malformed fingerprint")
@@ -36,28 +42,42 @@ func (p Print) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, p.Name...)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(p.heads)))
 	for _, h := range p.heads {
-		flags := byte(0)
-		if h.inner {
-			flags |= flagInner
-		}
-		if h.whole {
-			flags |= flagWhole
-		}
-		b = binary.LittleEndian.AppendUint16(b, h.tag)
-		b = append(b, h.width, flags)
+		b = h.append(b)
 	}
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(p.windows)))
-	for _, w := range p.windows {
-		width := w.width
-		if w.whole {
-			width |= flagWhole
-		}
-		b = append(b, width, w.kinds)
-		b = binary.LittleEndian.AppendUint32(b, w.filter)
-		b = binary.LittleEndian.AppendUint64(b, w.tag)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(p.groups)))
+	for _, g := range p.groups {
+		b = g.append(b)
 	}
 	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	return b, nil
+}
+
+func bitIf(yes bool, bit byte) byte { return bit * byte(oneIf(yes)) }
+
+func (h *head) append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint16(b, h.tag)
+	b = binary.LittleEndian.AppendUint16(b, h.eight)
+	return append(b, h.fifth, h.width, bitIf(h.inner, flagInner)|bitIf(h.whole, flagWhole))
+}
+
+func (g *group) append(b []byte) []byte {
+	reach := slices.ContainsFunc(g.windows, func(w window) bool { return w.reach != 0 })
+	b = append(b, g.width, bitIf(reach, flagReach)|bitIf(g.whole, flagWhole))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(g.windows)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(g.anchors)))
+	b = slices.Grow(b, len(g.windows)*(windowSize+reachSize)+len(g.anchors)*anchorSize)
+	for i := range g.windows {
+		w := &g.windows[i]
+		b = binary.LittleEndian.AppendUint32(b, w.key)
+		b = binary.LittleEndian.AppendUint64(b, w.tag)
+		if reach {
+			b = binary.LittleEndian.AppendUint32(b, w.reach)
+		}
+	}
+	for _, key := range g.anchors {
+		b = binary.LittleEndian.AppendUint32(b, key)
+	}
+	return b
 }
 
 // ReadPrint reads one frame and not a byte more. It gives io.EOF where r ends
@@ -118,26 +138,49 @@ func (d *decoder) print() Print {
 	d.bad = d.bad || b[0] != frameVersion || p.cover >= covers
 	p.Name = string(d.take(d.count(int(binary.LittleEndian.Uint16(b[2:])), maxName, 1)))
 	for range d.count(int(binary.LittleEndian.Uint16(d.take(2))), maxHeads, headSize) {
-		b := d.take(headSize)
-		h := head{tag: binary.LittleEndian.Uint16(b), width: b[2], inner: b[3]&flagInner != 0, whole: b[3]&flagWhole != 0}
-		d.bad = d.bad || h.width < minWidth || h.width > maxWidth || b[3]&^(flagInner|flagWhole) != 0
-		p.heads = append(p.heads, h)
+		p.heads = append(p.heads, d.head())
 	}
-	n := d.count(int(binary.LittleEndian.Uint32(d.take(4))), maxPieces, windowSize)
-	if n > 0 {
-		p.windows = make([]window, n)
-	}
-	for i := range p.windows {
-		p.windows[i] = d.window()
+	for range d.count(int(binary.LittleEndian.Uint16(d.take(2))), maxGroups, groupSize) {
+		p.groups = append(p.groups, d.group())
 	}
 	return p
 }
 
-func (d *decoder) window() window {
-	b := d.take(windowSize)
-	w := window{b[0] &^ flagWhole, b[0]&flagWhole != 0, b[1], binary.LittleEndian.Uint32(b[2:]), binary.LittleEndian.Uint64(b[6:])}
-	d.bad = d.bad || w.width < minWidth || w.width > maxWidth || w.tag == 0 || w.kinds > allKinds
-	return w
+func (d *decoder) head() head {
+	b := d.take(headSize)
+	flags := b[6]
+	h := head{tag: binary.LittleEndian.Uint16(b), eight: binary.LittleEndian.Uint16(b[2:]), fifth: b[4], width: b[5],
+		inner: flags&flagInner != 0, whole: flags&flagWhole != 0}
+	d.bad = d.bad || h.width < minWidth || h.width > maxWidth || flags&^(flagInner|flagWhole) != 0
+	return h
+}
+
+func (d *decoder) group() group {
+	b := d.take(groupSize)
+	g := group{width: b[0], whole: b[1]&flagWhole != 0}
+	reach := b[1]&flagReach != 0
+	d.bad = d.bad || g.width < minWidth || g.width > maxWidth || b[1]&^(flagReach|flagWhole) != 0
+	size := windowSize
+	if reach {
+		size += reachSize
+	}
+	g.windows = make([]window, d.count(int(binary.LittleEndian.Uint32(b[2:])), maxPieces, size))
+	any := uint32(0)
+	for i := range g.windows {
+		b := d.take(size)
+		w := window{key: binary.LittleEndian.Uint32(b), tag: binary.LittleEndian.Uint64(b[4:])}
+		if reach {
+			w.reach = binary.LittleEndian.Uint32(b[windowSize:])
+		}
+		any |= w.reach
+		g.windows[i] = w
+	}
+	d.bad = d.bad || reach != (any != 0) || g.whole && len(g.windows) != 1
+	g.anchors = make([]uint32, d.count(int(binary.LittleEndian.Uint32(b[6:])), 2*maxPieces, anchorSize))
+	for i := range g.anchors {
+		g.anchors[i] = binary.LittleEndian.Uint32(d.take(anchorSize))
+	}
+	return g
 }
 
 // checkName refuses what could steer the terminal that the name is shown on.

@@ -25,6 +25,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // Mode is what happens to a secret that is met. The zero Mode is Redact.
@@ -62,6 +63,9 @@ func (m *Mode) UnmarshalText(text []byte) error {
 // Options of one guarded stream. The zero value is the default.
 type Options struct {
 	Mode Mode
+	// Cols and Rows are the size of the terminal that the stream goes to. 0: it goes to none, and there is no screen on
+	// which text could be put together from pieces.
+	Cols, Rows int
 
 	// Stored are prints of values that the command was not given, as ReadMarks
 	// gives them, all made under StoredKey: a second table.
@@ -90,8 +94,9 @@ type Hit struct {
 }
 
 const (
-	shown = 0 // index of the lane of what is shown
-	said  = 1 // and of strings to the terminal
+	shown  = 0 // index of the lane of what is shown
+	said   = 1 // of strings to the terminal
+	copied = 2 // and of what these strings put on the clipboard, decoded
 
 	padWords = context / 8
 	holdSize = 2048 // bytes; more than the longest head in true colour needs
@@ -100,18 +105,31 @@ const (
 // Guard guards one stream: standard output and error need one each. It is not
 // for use by several goroutines at once.
 type Guard struct {
-	mode   Mode
-	names  []string
-	counts []int
-	arena  *arena // nil: nothing to look for
-	tables []*table
-	pad    []uint64
-	kinds  [256]byte
-	state  state
-	lanes  [2]lane
-	hold   []byte // holdSize bytes in the arena
-	held   int    // that many are held
-	out    []byte // held bytes and the next chunk in a row
+	mode    Mode
+	names   []string
+	counts  []int
+	counted []int    // counts before this call of Process
+	known   *known   // nil: nothing to look for
+	tables  []*table // those of known
+	arena   *arena   // of all that is read
+	pad     []uint64
+	kinds   [2][256]byte // the second while letters are shown as lines
+	state   state
+	middle  byte // of the escape sequence: its last intermediate
+	sets    charsets
+	last    [3]byte // before the buffer
+	lanes   [3]lane
+
+	payload   payload
+	size      [2]int  // columns and rows; 0 without a terminal
+	addressed bool    // the cursor was moved somewhere else
+	past      past    // of a terminal's stream, as long as there is no screen
+	screen    *screen // nil before the cursor was moved
+	sights    []sight // on the screen, in this buffer
+	hold      []byte  // holdSize bytes in the arena
+	held      int     // that many are held
+	spans     []span  // of the last match
+	out       []byte  // held bytes and the next chunk in a row
 }
 
 // New makes a guard for the values of prints, all of which were made under key.
@@ -122,33 +140,88 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 		report.add(p)
 		g.names = append(g.names, p.Name)
 	}
-	size, windows := sizeOf(prints)
-	stored, marks := sizeOf(opt.Stored)
-	if windows+marks == 0 || opt.Mode == Off {
+	if opt.Mode == Off {
 		return g, report
 	}
-	g.arena = newArena(size.bytes() + stored.bytes() + 2*padWords*8 + 2*laneSize + holdSize)
-	report.Unlocked = g.arena.err
+	if g.known, report.Unlocked = newKnown(key, prints, opt); g.known != nil {
+		g.allot(opt.Cols, opt.Rows)
+		if report.Unlocked == nil {
+			report.Unlocked = g.arena.err
+		}
+	}
+	return g, report
+}
+
+// Another makes a guard for another stream of the same command, without a
+// terminal. It looks for the same values, in the same memory.
+func (g *Guard) Another() *Guard {
+	other := &Guard{mode: g.mode, names: g.names, known: g.known}
+	if g.known != nil {
+		g.known.users.Add(1)
+		other.allot(0, 0)
+	}
+	return other
+}
+
+// known is what guards look for. Several can share it, as nothing in it changes.
+type known struct {
+	arena  *arena
+	tables []*table
+	users  atomic.Int32
+	many   bool // heads
+	bound  bool // some value is matched whole
+}
+
+// newKnown gives nil where there is nothing to look for.
+func newKnown(key Key, prints []Print, opt Options) (*known, error) {
+	size, windows := sizeOf(prints)
+	stored, marks := sizeOf(opt.Stored)
+	if windows+marks == 0 {
+		return nil, nil
+	}
+	k := &known{arena: newArena(size.bytes() + stored.bytes()), many: size.heads+stored.heads > manyHead}
+	k.users.Store(1)
 	if windows > 0 {
-		g.tables = append(g.tables, newTable(g.arena, key, prints, size, 0))
+		k.tables = append(k.tables, newTable(k.arena, key, prints, size, 0))
 	}
 	if marks > 0 {
-		g.tables = append(g.tables, newTable(g.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
+		k.tables = append(k.tables, newTable(k.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
 	}
-	g.counts = make([]int, len(g.names))
-	g.kinds = kinds()
+	for _, t := range k.tables {
+		k.bound = k.bound || len(t.tails) > 0
+	}
+	return k, k.arena.err
+}
+
+// allot gives the guard what it reads with, on a terminal of that size.
+func (g *Guard) allot(cols, rows int) {
+	g.tables = g.known.tables
+	memory := len(g.lanes)*(padWords*8+laneSize) + holdSize
+	if cols > 0 && rows > 0 {
+		memory += 2 * pastSize
+	}
+	g.arena = newArena(memory)
+	if cols > 0 && rows > 0 {
+		g.size = [2]int{cols, rows}
+		g.past = newPast(g.arena, g.hasher())
+	}
+	g.counts, g.counted = make([]int, len(g.names)), make([]int, len(g.names))
+	g.kinds = [2][256]byte{kinds(false), kinds(true)}
 	g.hold = carve[byte](g.arena, holdSize)
-	g.pad = carve[uint64](g.arena, 2*padWords)
+	g.pad = carve[uint64](g.arena, len(g.lanes)*padWords)
 	for i := range g.pad {
-		g.pad[i] = g.tables[0].hash.tag([]byte{'p', 'a', 'd', byte(i)})
+		g.pad[i] = g.hasher().tag([]byte{'p', 'a', 'd', byte(i)})
 	}
 	for i := range g.lanes {
 		l := &g.lanes[i]
 		l.text = (*[laneSize]byte)(carve[byte](g.arena, laneSize))
 		l.trail = gapEdge
 		l.cover(g.pad[i*padWords:])
+		if i != shown {
+			l.phase = new([laneSize]uint8)
+		}
+		l.decoded = i == copied
 	}
-	return g, report
 }
 
 func (r *Report) add(p Print) {
@@ -161,6 +234,9 @@ func (r *Report) add(p Print) {
 	}
 }
 
+// hasher gives what random bytes are made with that need not be the same twice.
+func (g *Guard) hasher() *hasher { return g.tables[0].hash }
+
 // Process takes the next bytes of the stream and gives those that may be
 // written now. It masks in buf itself; the result is a part of buf or of the
 // guard's own memory, and good until the next call.
@@ -171,16 +247,23 @@ func (g *Guard) Process(buf []byte) []byte {
 	from := g.held
 	buf = g.join(buf)
 	g.uncover()
+	if g.size[0] > 0 {
+		copy(g.counted, g.counts)
+		g.draw(buf, from)
+	}
 	for from < len(buf) {
 		end := min(from+blockSize, len(buf))
 		g.parse(buf, from, end)
 		for i := range g.lanes {
-			if l := &g.lanes[i]; l.seen < l.n || g.wholes() {
+			if l := &g.lanes[i]; l.seen < l.n || g.known.bound {
 				g.match(l, buf, false)
 			}
 			g.lanes[i].slide()
 		}
 		from = end
+	}
+	if g.screen != nil {
+		g.look(buf)
 	}
 	keep := len(buf)
 	if g.mode != Warn {
@@ -188,6 +271,7 @@ func (g *Guard) Process(buf []byte) []byte {
 			keep = at
 		}
 	}
+	g.remember(buf[:keep])
 	g.held = copy(g.hold, buf[keep:])
 	clear(buf[keep:])
 	for i := range g.lanes {
@@ -195,6 +279,13 @@ func (g *Guard) Process(buf []byte) []byte {
 	}
 	g.cover()
 	return buf[:keep]
+}
+
+// remember keeps the last bytes that went out, of which a character of UTF-8 may need more.
+func (g *Guard) remember(out []byte) {
+	n := min(len(out), len(g.last))
+	copy(g.last[:], g.last[n:])
+	copy(g.last[len(g.last)-n:], out[len(out)-n:])
 }
 
 // join puts the held bytes before buf.
@@ -239,8 +330,10 @@ func (g *Guard) Flush() []byte {
 	g.uncover()
 	for i := range g.lanes {
 		g.match(&g.lanes[i], buf, true)
-		g.lanes[i].live = g.lanes[i].n
+		g.maskHead(&g.lanes[i], buf)
+		g.lanes[i].leave(len(buf))
 	}
+	g.remember(buf)
 	g.cover()
 	g.held = 0
 	return buf
@@ -291,7 +384,15 @@ func (g *Guard) Wipe() {
 		return
 	}
 	clear(g.out[:cap(g.out)])
+	if g.screen != nil {
+		g.screen.arena.free()
+	}
 	g.arena.free()
+	if g.known != nil && g.known.users.Add(-1) == 0 {
+		g.known.arena.free()
+	}
+	g.known = nil
+	g.screen, g.past = nil, past{}
 	g.tables, g.pad, g.hold, g.held = nil, nil, nil, 0
 	for i := range g.lanes {
 		g.lanes[i].text = nil

@@ -1,9 +1,6 @@
 package guard
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "bytes"
 
 // A mark is the tag of one island: a window of a stored value, far from the
 // next one. Marks lie on a disk for as long as the value is stored, so what
@@ -12,8 +9,6 @@ import (
 const (
 	maxMarks  = 16
 	spareBits = 128
-
-	marksVersion = 1
 )
 
 // MakeMarks gives the marks of value under key, which must be the same for all
@@ -23,67 +18,68 @@ const (
 // value uncovered by any of them. It gives nil where that is not possible: for
 // 24 letters and digits and less.
 func MakeMarks(key Key, value []byte) []byte {
-	h := newHasher(key)
+	split := parts(value)
 	var places []island
 	total := 0.0
-	for _, part := range parts(value) {
+	for _, part := range split {
 		s := squeeze(part.text)
 		defer s.wipe()
 		found, bits := s.islands()
 		total += bits
 		for i := range found {
-			found[i].before = part.inner && found[i].at == 0
+			found[i].inner = part.inner && found[i].at == 0
 		}
 		places = append(places, found...)
 	}
-	chosen := spread(places, total)
-	if len(chosen) == 0 {
+	m := maker{hash: newHasher(key), p: Print{cover: byMarks}}
+	for i, c := range spread(places, total) {
+		m.window(c.text, c.at, c.width, uint32(min(c.at, 0xffff))<<16|uint32(min(len(c.text)-c.at-c.width, 0xffff)))
+		m.anchors(c.text, []place{{int32(c.at), int32(c.width)}})
+		if i == 0 {
+			h := m.hash.newHead(c.text[c.at:], c.width)
+			h.inner = c.inner
+			m.p.heads = []head{h}
+		}
+	}
+	for _, part := range split {
+		part.wipe()
+	}
+	if m.count == 0 {
 		return nil
 	}
-	marks := []byte{marksVersion, byte(len(chosen))}
-	for _, c := range chosen {
-		w := h.window(c.text, false)
-		marks = append(marks, w.width, w.kinds)
-		marks = binary.LittleEndian.AppendUint32(marks, w.filter)
-		marks = binary.LittleEndian.AppendUint64(marks, w.tag)
-	}
-	first := chosen[0]
-	inner := byte(0)
-	if first.before {
-		inner = 1
-	}
-	return append(binary.LittleEndian.AppendUint16(marks, h.head(first.text)), inner)
+	marks, _ := m.p.AppendBinary(nil) // only a name can be wrong
+	return marks
 }
 
 // ReadMarks gives a print of what MakeMarks made, for Options.Stored. Where
 // there are no marks it is the print of a value that is not looked for. Marks
 // of another form than MakeMarks gives are an error.
 func ReadMarks(name string, marks []byte) (Print, error) {
-	p := Print{Name: name, cover: unmarked}
-	if err := checkName(name); err != nil || len(marks) == 0 {
-		return p, err
+	if len(marks) == 0 {
+		return Print{Name: name, cover: unmarked}, checkName(name)
 	}
-	d := decoder{rest: marks}
-	b := d.take(2)
-	d.bad = d.bad || b[0] != marksVersion || b[1] == 0
-	p.cover = byMarks
-	for range d.count(int(b[1]), maxMarks, windowSize) {
-		p.windows = append(p.windows, d.window())
+	r := bytes.NewReader(marks)
+	p, err := ReadPrint(r)
+	windows := 0
+	for _, g := range p.groups {
+		windows += len(g.windows)
+		if g.whole {
+			return Print{}, errFrame
+		}
 	}
-	b = d.take(3)
-	if d.bad = d.bad || b[2] > 1 || len(d.rest) > 0; d.bad {
+	if err != nil || r.Len() > 0 || p.cover != byMarks || p.Name != "" || windows > maxMarks || len(p.heads) > 1 {
 		return Print{}, errFrame
 	}
-	p.heads = []head{{tag: binary.LittleEndian.Uint16(b), width: p.windows[0].width, inner: b[2] == 1}}
-	return p, nil
+	p.Name = name
+	return p, checkName(name)
 }
 
 // island is a window that may be marked.
 type island struct {
-	text   []byte
-	at     int     // place in its part
-	bits   float64 // of the value that it covers
-	before bool    // a letter or digit of the value stands right before it
+	text      []byte // of the whole part
+	at, width int
+	bits      float64 // of the value that it covers
+	inner     bool    // a letter or digit of the value stands right before it
 }
 
 // islands gives all windows of s of the narrowest width that has any, and how
@@ -92,13 +88,14 @@ func (s *squeezed) islands() (found []island, bits float64) {
 	for _, w := range widths[:2] {
 		for i := 0; i+w <= len(s.text); i++ {
 			if s.eligible(i, w, strict) {
-				found = append(found, island{text: s.text[i : i+w], at: i})
+				found = append(found, island{text: s.text, at: i, width: w})
 			}
 		}
 		if len(found) == 0 {
 			continue
 		}
-		each := math.Log2(float64(alphabet(kindsOf(s.text))))
+		kinds, _ := kindsOf(s.text)
+		each := perCharacter(kinds)
 		for i := range found {
 			found[i].bits = each * float64(w)
 		}

@@ -1,7 +1,5 @@
 package guard
 
-import "bytes"
-
 // prefixes are beginnings that every key of a vendor shares: no secret, and so
 // no reason to mask anything. Collected from the rules of gitleaks (config
 // b58d3f10), which tests keys in the wild against them, and from the vendors'
@@ -34,42 +32,6 @@ var prefixes = [...]string{
 
 // infix stands in the middle of OpenAI's keys; it is their name in base64.
 const infix = "T3BlbkFJ"
-
-// stretch is a piece of a value.
-type stretch struct {
-	text  []byte
-	inner bool // a letter or digit of the value stands right before it
-}
-
-// parts gives those stretches of value that are secret, as slices of it: past
-// vendors' prefixes, a PEM file's first and last line, and the first two
-// fields of a JSON Web Token, which say who it is for.
-func parts(value []byte) []stretch {
-	if i := bytes.LastIndexByte(value, '.'); bytes.HasPrefix(value, []byte("eyJ")) && bytes.Count(value, []byte(".")) == 2 {
-		value = value[i+1:]
-	}
-	var found []stretch
-	for len(value) > 0 {
-		armour := bytes.Index(value, []byte("-----"))
-		if armour == 0 {
-			_, value, _ = bytes.Cut(value, []byte("\n"))
-			continue
-		}
-		part := value
-		if armour > 0 {
-			part = value[:armour]
-		}
-		value = value[len(part):]
-		skip := prefixLen(part)
-		inner := skip > 0 && class(part[skip-1]) < classSymbol
-		before, after, cut := bytes.Cut(part[skip:], []byte(infix))
-		found = append(found, stretch{before, inner})
-		if cut {
-			found = append(found, stretch{after, true})
-		}
-	}
-	return found
-}
 
 // prefixLen is the length of the longest prefix of a vendor that text begins
 // with; line breaks inside it do not count, as long prefixes run over lines.

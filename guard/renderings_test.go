@@ -1,6 +1,9 @@
 package guard
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base32"
 	"fmt"
 	"strings"
 	"testing"
@@ -119,17 +122,18 @@ func TestRenderings(t *testing.T) {
 	}
 }
 
-// What the first form of the guard does not know. Each is a way that the
-// sandbox, not the guard, must close until it is listed above.
+// What the guard does not know. Each is a way that the sandbox, not the guard,
+// must close until it is listed above or among the encodings.
 func TestMisses(t *testing.T) {
 	v := random(newRand(21), base62, 40)
 	for _, c := range []struct{ name, value, in string }{
-		{"base64", v, base64Of(v)},
-		{"hexadecimal form", v, fmt.Sprintf("%x", v)},
-		{"percent form", v, each(v, func(_ int, c string) string { return fmt.Sprintf("%%%X", c) })},
-		{"JSON escapes", v, each(v, func(_ int, c string) string { return fmt.Sprintf(`\u%04x`, c[0]) })},
-		{"in capitals", v, strings.ToUpper(v)},
-		{"reversed", v, reversed(v)},
+		{"base64 three times", v, base64Of(base64Of(base64Of(v)))},
+		{"base32", v, base32Of(v)},
+		{"packed", v, packed(v)},
+		{"octal numbers", v, list(v, "%03o", " ")},
+		{"pairs of bytes swapped, as od -x does", v, each(v, func(i int, _ string) string { return fmt.Sprintf("%02x", v[i^1]) })},
+		{"letters moved on by 13", v, strings.Map(rot13, v)},
+		{"every other letter in the other case", v, each(v, func(i int, c string) string { return []string{strings.ToUpper(c), strings.ToLower(c)}[i%2] })},
 		{"numbered lines of 7", v, each(v, func(i int, c string) string {
 			if i%7 == 0 {
 				return fmt.Sprintf("\n%6d\t%s", i/7, c)
@@ -156,4 +160,24 @@ func TestMisses(t *testing.T) {
 	if got := feed(g, "Summer2024", true, byOne); got != "Summer202*" {
 		t.Errorf("a value known only whole, letter by letter: got %q", got)
 	}
+}
+
+func base32Of(s string) string { return base32.StdEncoding.EncodeToString([]byte(s)) }
+
+func packed(s string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write([]byte(s))
+	w.Close()
+	return base64Of(b.String())
+}
+
+func rot13(c rune) rune {
+	switch {
+	case 'a' <= c|0x20 && c|0x20 <= 'm':
+		return c + 13
+	case 'n' <= c|0x20 && c|0x20 <= 'z':
+		return c - 13
+	}
+	return c
 }

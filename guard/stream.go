@@ -22,7 +22,13 @@ type lane struct {
 	seen  int              // windows that end here or before were looked at
 	live  int              // first character that is still in the buffer
 	high  int              // bytes of text that may be other than zero
+	owed  int              // characters still to come that belong to the last window met
+	owing uint32           // whose they are
 	trail gap              // gap after the last character: cells passed over, and gapEdge
+
+	phase   *[laneSize]uint8 // of base64: 1 + where in its group of four the character stands; 0: no base64
+	decoded bool             // text is what base64 stands for, and pos the place where each byte of it is complete
+	cells   bool             // text is from the screen, and matches are only noted
 }
 
 // state of the escape sequence parser. A sequence may be cut anywhere; none is
@@ -46,17 +52,29 @@ const (
 
 // kinds gives the table of what each byte is. Carriage return, line feed and
 // tab count as a place like a space: a word ends there, and a value goes on.
-func kinds() (table [256]byte) {
+// While letters are shown as lines, small ones are passed over too.
+func kinds(lines bool) (table [256]byte) {
 	for c := range table {
 		switch b := byte(c); {
+		case lines && b >= 0x5f && b < 0x7f:
 		case class(b) < classSymbol:
 			table[c] = kindKeep
 		case b == '\t' || b == '\n' || b == '\r':
-		case b < ' ' || b == 0x7f:
+		case b < ' ' || b == 0x7f || eightBit(b) != 0:
 			table[c] = kindControl
 		}
 	}
 	return table
+}
+
+// eightBit gives what follows ESC in the two-byte form of a control of C1, if it is one that a sequence begins or ends
+// with; else 0.
+func eightBit(c byte) byte {
+	switch c {
+	case 0x90, 0x98, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f:
+		return c - 0x40
+	}
+	return 0
 }
 
 // parse reads buf[i:end], at most a block, into the lanes.
@@ -64,15 +82,15 @@ func (g *Guard) parse(buf []byte, i, end int) {
 	for i < end {
 		switch g.state {
 		case ground:
-			i = g.lanes[shown].plain(&g.kinds, buf, i, end)
+			i = g.lanes[shown].plain(&g.kinds[g.sets.shifted()], buf, i, end)
 			if i < end {
-				g.controlByte(buf, buf[i])
+				g.controlByte(buf, i)
 				i++
 			}
 		case str:
-			i = g.lanes[said].plain(&g.kinds, buf, i, end)
+			i = g.stringText(buf, i, end)
 			if i < end {
-				g.stringByte(buf[i])
+				g.stringByte(buf, i)
 				i++
 			}
 		case control:
@@ -82,7 +100,7 @@ func (g *Guard) parse(buf []byte, i, end int) {
 			fallthrough
 		default:
 			if i < end {
-				g.escapeByte(buf, buf[i])
+				g.escapeByte(buf, i)
 				i++
 			}
 		}
@@ -136,14 +154,52 @@ func (l *lane) before(i int) gap {
 
 // controlByte acts on a control byte in text, or inside a control sequence,
 // where terminals act on it just so.
-func (g *Guard) controlByte(buf []byte, c byte) {
-	switch c {
+func (g *Guard) controlByte(buf []byte, i int) {
+	switch c := buf[i]; c {
 	case 0x1b:
 		g.state = escape
 		g.lanes[shown].trail |= gapEdge
 	case '\b':
 		g.backspace(buf)
+	case 0x0e, 0x0f:
+		g.sets.second = c == 0x0e
+	default:
+		l := &g.lanes[shown]
+		switch final := eightBit(c); {
+		case final == 0:
+		case g.partOf(buf, i):
+			l.trail = l.trail.plus(buf[i : i+1])
+		case g.state == ground:
+			l.trail |= gapEdge
+			g.state = escape
+			g.finalByte(final)
+		}
 	}
+}
+
+// partOf says whether the byte of C1 at a place is a part of a character of UTF-8. In C2 80 to C2 9F it is the control
+// itself, in two bytes.
+func (g *Guard) partOf(buf []byte, i int) bool {
+	for back := 1; back <= 3; back++ {
+		var c byte
+		if i >= back {
+			c = buf[i-back]
+		} else {
+			c = g.last[3-(back-i)]
+		}
+		switch {
+		case c&0xc0 == 0x80:
+		case c >= 0xf0:
+			return c < 0xf8
+		case c >= 0xe0:
+			return back <= 2
+		case c >= 0xc3:
+			return back == 1
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // backspace steps back over a place that was passed over, or takes back the
@@ -165,37 +221,75 @@ func (g *Guard) backspace(buf []byte) {
 	}
 }
 
-// stringByte acts on a control byte in a string: BEL, ESC (which begins ST),
-// CAN and SUB end it.
-func (g *Guard) stringByte(c byte) {
-	switch c {
-	case 0x07, 0x18, 0x1a:
-		g.state = ground
-	case 0x1b:
-		g.state = escape
-	}
-	g.lanes[said].trail |= gapEdge
-}
-
 // escapeByte goes on with an escape sequence (ECMA-48, and DEC's parser as
-// xterm has it). The single-byte forms of C1 are left out: in UTF-8 they are
-// halves of characters.
-func (g *Guard) escapeByte(buf []byte, c byte) {
-	switch {
+// xterm has it). Single bytes of C1 begin one too, where they are no halves of characters.
+func (g *Guard) escapeByte(buf []byte, i int) {
+	switch c := buf[i]; {
 	case c == 0x18 || c == 0x1a:
 		g.state = ground
 	case c < ' ':
-		g.controlByte(buf, c)
+		g.controlByte(buf, i)
 	case c == 0x7f:
-	case g.state == escape && c == '[':
-		g.state = control
-	case g.state == escape && (c == ']' || c == 'P' || c == 'X' || c == '^' || c == '_'):
-		g.state = str
-		g.lanes[said].trail |= gapEdge
-	case g.state != control && c < 0x30:
-		g.state = escapeMid
-	default:
+	case g.state == control:
+		g.addressed = g.addressed || addresses(c)
 		g.state = ground
+	case c < 0x30:
+		g.state, g.middle = escapeMid, c
+	case g.state == escapeMid:
+		if g.size[0] > 0 { // in a file they are letters
+			g.sets.designate(g.middle, c)
+		}
+		g.state = ground
+	default:
+		g.finalByte(c)
+	}
+}
+
+// finalByte acts on what follows ESC, or on the control of C1 that stands for it.
+func (g *Guard) finalByte(c byte) {
+	g.state = ground
+	switch c {
+	case '[':
+		g.state = control
+	case ']', 'P', 'X', '^', '_':
+		g.state = str
+		g.begin(c == ']')
+	case 'c':
+		g.sets = charsets{}
+	case 'M', '8':
+		g.addressed = true
+	}
+}
+
+// addresses says whether the final byte of a control sequence moves the cursor to where the text that follows does not
+// continue the text before.
+func addresses(c byte) bool {
+	switch c {
+	case '@', 'A', 'B', 'D', 'E', 'F', 'G', 'H', 'L', 'M', 'P', 'S', 'T', '`', 'd', 'f', 'r':
+		return true
+	}
+	return false
+}
+
+// charsets is whether letters are shown as lines of boxes (DEC Special Graphics), by the two sets that a program can
+// shift between.
+type charsets struct {
+	graphic [2]bool
+	second  bool // shifted out: the second set is shown
+}
+
+// shifted is 1 while letters are shown as lines.
+func (s *charsets) shifted() int {
+	if s.second && s.graphic[1] || !s.second && s.graphic[0] {
+		return 1
+	}
+	return 0
+}
+
+// designate takes ESC ( F and ESC ) F.
+func (s *charsets) designate(middle, final byte) {
+	if middle == '(' || middle == ')' {
+		s.graphic[middle-'('] = final == '0'
 	}
 }
 
@@ -212,6 +306,10 @@ func (l *lane) slide() {
 	copy(l.hit[:context], l.hit[d:l.n])
 	clear(l.gap[context:l.n])
 	clear(l.hit[context:l.n])
+	if l.phase != nil {
+		copy(l.phase[:context], l.phase[d:l.n])
+		clear(l.phase[context:l.n])
+	}
 	l.n, l.seen, l.live = context, max(0, l.seen-d), max(0, l.live-d)
 }
 

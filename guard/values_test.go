@@ -16,7 +16,7 @@ const (
 	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	base62  = digits + letters
 	base64u = base62 + "-_"
-	base32  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	base32s = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 )
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }
@@ -52,7 +52,7 @@ func apiKey(r *rand.Rand, i int) string {
 	case 4:
 		return "glpat-" + random(r, base64u, 20)
 	case 5:
-		return "AKIA" + random(r, base32, 16)
+		return "AKIA" + random(r, base32s, 16)
 	case 6:
 		return random(r, base62+"/+", 40)
 	case 7:
@@ -99,7 +99,7 @@ func messy(r *rand.Rand, i int) string {
 	case 4:
 		return random(r, hexa, 40)
 	case 5:
-		return "https://hooks.slack.com/services/T" + random(r, base32, 8) + "/B" + random(r, base32, 8) + "/" + random(r, base62, 24)
+		return "https://hooks.slack.com/services/T" + random(r, base32s, 8) + "/B" + random(r, base32s, 8) + "/" + random(r, base62, 24)
 	case 6:
 		return random(r, digits, 8)
 	case 7:

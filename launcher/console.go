@@ -15,6 +15,9 @@ func isTerminal(fd int) bool {
 	return err == nil
 }
 
+// IsTerminal says whether a file is a terminal.
+func IsTerminal(f *os.File) bool { return isTerminal(int(f.Fd())) }
+
 // foreground says whether ward is in the foreground of its controlling terminal, as far as a descriptor shows one.
 func foreground() bool {
 	for fd := range 3 {
@@ -188,12 +191,12 @@ func connected(file *os.File, f func(fd int) error) error {
 }
 
 // resize copies the size of the user's terminal to the inner one, which tells its foreground group by SIGWINCH.
-func resize(outer int, inner *os.File) error {
+func resize(outer int, inner *os.File) (*unix.Winsize, error) {
 	size, err := unix.IoctlGetWinsize(outer, unix.TIOCGWINSZ)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return connected(inner, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+	return size, connected(inner, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 }
 
 // hideTyping switches echo off and gives the way back. Where exit is set, a signal takes it too, and ends ward: a

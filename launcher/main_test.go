@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	sandbox.Enter()
 	EnterResolver()
+	EnterClipboard()
 	name := os.Getenv("WARD_TEST_HELPER")
 	if name == "" {
 		os.Exit(m.Run())
@@ -77,4 +78,18 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	return ""
+}
+
+// needs ends a test that this machine cannot run, by name.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		}
+		if os.Getenv("WARD_NO_SKIP") == "1" {
+			t.Fatal("needs " + name)
+		}
+		t.Skip("needs " + name)
+	}
 }

@@ -34,6 +34,7 @@ type Options struct {
 
 	GuardStored   bool   // look for stored secrets too, though somebody has to be asked for it
 	Guard         string // redact, block, warn, off; "": the profile's, else redact
+	CIMask        bool   // tell the values to the runner of GitHub Actions, if there is one
 	PTY           string // auto, always, never; "" is auto
 	AllowDegraded bool
 }
@@ -59,6 +60,8 @@ type Host struct {
 	TTY     [3]bool // whether stdin, stdout and stderr are terminals
 	// Foreground: ward is in the foreground of its terminal.
 	Foreground bool
+	// Self is ward's own program, which asks the launch's broker from inside; "" if it cannot be found.
+	Self string
 	// Nested: ward runs inside a launch of ward.
 	Nested bool
 	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
@@ -83,6 +86,7 @@ func ThisHost() (Host, error) {
 	}
 	h.Foreground = foreground()
 	h.Nested = Nested()
+	h.Self, _ = os.Executable()
 	h.Own = ownDirs(home, h.env)
 	h.Stored = hasIndex(h.Own[1])
 	return h, nil
@@ -144,3 +148,6 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.
+func (h Host) State() string { return h.Own[2] }

@@ -27,6 +27,7 @@ type Plan struct {
 	Guard       string   // redact, block, warn, off
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
 	Logins      []string // files whose content it looks for as well
+	CIMask      bool     // tell the values to the runner of GitHub Actions
 	Stored      string   // whether it looks for stored secrets that the launch does not use
 	Terminal    Terminal
 	Warnings    []string
@@ -85,6 +86,8 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
 	plan.guard(merged, o, h)
+	plan.client(h)
+	plan.ciMask(o, h)
 	add(plan.terminal(o, h))
 	plan.Policy.Nested = h.Nested
 	if o.AllowDegraded {

@@ -64,8 +64,12 @@ func (s *session) outer() int {
 
 // resize gives the inner terminal the size of the outer one.
 func (s *session) resize() {
-	if outer := s.outer(); outer >= 0 && s.cmd.Master != nil {
-		resize(outer, s.cmd.Master)
+	outer := s.outer()
+	if outer < 0 || s.cmd.Master == nil {
+		return
+	}
+	if size, err := resize(outer, s.cmd.Master); err == nil {
+		s.size.Store(uint32(size.Col)<<16 | uint32(size.Row))
 	}
 }
 
@@ -165,6 +169,9 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 	waiting := false
 	for {
 		n, err := readBusy(from, buf, busy)
+		if size := s.size.Load(); i == 0 && size != 0 { // the goroutine that has the guard tells it
+			g.Resize(int(size>>16), int(size&0xffff))
+		}
 		if n > 0 {
 			out := g.Process(buf[:n])
 			if s.plan.Guard == "block" && g.Leaks() > 0 {

@@ -73,7 +73,7 @@ func resolverEnv(files []*os.File) []string {
 
 // ask sends what the plan wants.
 func (r *resolving) ask(p *Plan, key guard.Key, silent bool) error {
-	req := request{Key: key[:], Apart: p.wipe, Silent: silent}
+	req := request{Key: key[:], Seal: !p.Policy.Nested, CIMask: p.CIMask, Apart: p.wipe, Silent: silent}
 	req.programs(p)
 	for _, c := range p.Credentials {
 		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"ward/guard"
+	"ward/launcher/broker"
 	"ward/secrets"
 )
 
@@ -32,7 +34,9 @@ const (
 // request is what the resolver is asked for.
 type request struct {
 	Key    []byte
+	CIMask bool
 	Wants  []want
+	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
 	Stored string   // see storedNone
 	Exempt []string // names, references and variables that the guard does not look for
@@ -53,6 +57,7 @@ type want struct {
 // report is what the resolver says to the supervisor: names and words, never a value.
 type report struct {
 	Found     []string
+	Sealed    []sealed
 	Notices   []string
 	Errors    []said
 	Stored    int    // how many of the fingerprints, the last ones, are marks of stored secrets
@@ -96,7 +101,11 @@ func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ i
 		return err
 	}
 	var rep report
-	found, err := req.fetch(ctx, environ, &rep)
+	unlocked, err := req.fromSessions()
+	var found map[secrets.Ref]*secrets.Buffer
+	if err == nil {
+		found, err = req.fetch(ctx, environ, unlocked, &rep)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // who sent the signal waits for the end, and for no words
 	}
@@ -157,7 +166,7 @@ func (r *report) say(err error) {
 	r.Errors = append(r.Errors, s)
 }
 
-func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
+func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
 	stores, err := OpenStores(environ)
 	if err != nil {
 		return nil, err
@@ -177,17 +186,25 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, rep *report) 
 		if err != nil {
 			return nil, err
 		}
+		if unlocked[ref] != nil {
+			continue
+		}
 		if w.Optional {
 			optional = append(optional, ref)
 		} else {
 			refs = append(refs, ref)
 		}
 	}
-	found, err := fetchAll(ctx, resolver, refs, optional)
+	found, err := fetchTogether(ctx, resolver, refs, optional)
 	if err != nil && ctx.Err() != nil {
 		stores.terminal().settle()
 		err = errInterrupted
 	}
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(found, unlocked)
+	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)
 	return found, err
 }
 
@@ -219,6 +236,9 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
 	}
+	if err := req.register(ready, found, os.Stderr); err != nil {
+		return nil, err
+	}
 	for _, w := range ready {
 		ref, _ := secrets.ParseRef(w.Ref)
 		err := found[ref].Use(func(v []byte) error {
@@ -233,8 +253,35 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 			return nil, err
 		}
 	}
+	if err := req.seal(ready, found, values, rep); err != nil {
+		return nil, err
+	}
 	_, err = values.Write([]byte{0})
 	return prints, err
+}
+
+// seal gives the supervisor what it may hand out again, and the command the key to it.
+func (req request) seal(ready []want, found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) error {
+	if !req.Seal || len(ready) == 0 {
+		return nil
+	}
+	key, err := broker.NewKey()
+	if err != nil {
+		return err
+	}
+	defer key.Destroy()
+	for _, w := range ready {
+		ref, _ := secrets.ParseRef(w.Ref)
+		text, err := broker.Seal(key, w.Var, found[ref])
+		if err != nil {
+			return err
+		}
+		rep.Sealed = append(rep.Sealed, sealed{w.Var, text})
+	}
+	return key.Use(func(k []byte) error {
+		_, err := values.Write(append(broker.AppendKey([]byte(broker.UnsealVar+"="), k), 0))
+		return err
+	})
 }
 
 // logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:

@@ -18,6 +18,7 @@ import (
 
 	"ward/guard"
 	"ward/launcher/audit"
+	"ward/launcher/broker"
 	"ward/sandbox"
 )
 
@@ -49,16 +50,24 @@ type session struct {
 	files  *scratch
 	log    *audit.Log
 	guards []*guard.Guard
+	key    guard.Key
+	prints []guard.Print
+	stored guard.Options // the marks among them
+	sealed []sealed
 	pumps  sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal
+	size    atomic.Uint32  // of the terminal since it changed: columns above, rows below 16 bits; 0: as it was
 	console *console
 	blocked chan struct{} // closed at the first leak under --guard block
 	block   sync.Once
 	ending  *time.Timer
 	killed  atomic.Bool // ward ended what was inside: that stage two is gone then is no failure
 	code    int
+
+	brokerOnce sync.Once
+	served     *broker.Server
 
 	signals   chan os.Signal
 	resumed   chan os.Signal // SIGCONT
@@ -213,6 +222,7 @@ func (s *session) fill() error {
 		s.cmd.Env = append(s.cmd.Env, v.Name+"="+v.Value)
 	}
 	s.cmd.Env = append(s.cmd.Env, "WARD_SESSION="+s.id)
+	s.listenBroker()
 	return s.stdio()
 }
 
@@ -238,17 +248,19 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 		prints, opt.Stored = prints[:launch], prints[launch:]
 		copy(opt.StoredKey[:], rep.StoredKey)
 	}
-	for range 3 {
-		g, found := guard.New(key, prints, opt)
-		if len(s.guards) == 0 && mode != guard.Off {
-			for _, u := range found.Unguarded {
-				s.say("%s %s: it is not masked", u.Name, u.Why)
-			}
+	s.key, s.prints, s.stored = key, prints, opt
+	if t := s.cmd.Terminal; t != nil {
+		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
+	}
+	g, found := guard.New(key, prints, opt)
+	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
+	if mode != guard.Off {
+		for _, u := range found.Unguarded {
+			s.say("%s %s: it is not masked", u.Name, u.Why)
 		}
-		s.guards = append(s.guards, g)
 	}
 	if rep != nil {
-		s.found = rep.Found
+		s.found, s.sealed = rep.Found, rep.Sealed
 		for _, n := range rep.Notices {
 			s.say("%s", n)
 		}
@@ -358,6 +370,7 @@ func (s *session) close() {
 	s.console.close()
 	s.console.leave()
 	s.cmd.Close()
+	s.closeBroker()
 	for _, g := range s.guards {
 		if !s.abandoned {
 			g.Wipe()

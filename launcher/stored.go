@@ -2,7 +2,6 @@ package launcher
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -22,9 +21,6 @@ const (
 	storedAsk   = "ask"   // --guard-stored: a locked store is opened for it
 )
 
-// MarksKey is the name of the key among ward's own values in a store ([secrets.Keep.Own]).
-const MarksKey = "marks"
-
 // hasIndex says whether anything was ever stored in ward's data directory. It is one look at the disk: where nothing is
 // stored, a launch does not start a resolver for it.
 func hasIndex(data string) bool {
@@ -42,9 +38,8 @@ func (req request) stored(ctx context.Context, environ io.ReaderAt, rep *report)
 	if err != nil {
 		return nil
 	}
-	if req.Stored == storedQuiet {
-		stores.quiet()
-	}
+	stores.Keyring.Quiet = req.Stored == storedQuiet
+	choice := stores.Default(ctx)
 	known, err := stores.Keyring.Index.All()
 	if err != nil {
 		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error())
@@ -52,7 +47,8 @@ func (req request) stored(ctx context.Context, environ io.ReaderAt, rep *report)
 	}
 	var names []string
 	for name, meta := range known {
-		if len(meta.Marks) > 0 && !req.uses(name) {
+		// What lies in another store was marked under that one's key.
+		if len(meta.Marks) > 0 && (meta.Place == "vault") == (choice.Name == "vault") && !req.uses(name) {
 			names = append(names, name)
 		}
 	}
@@ -60,10 +56,15 @@ func (req request) stored(ctx context.Context, environ io.ReaderAt, rep *report)
 		return nil
 	}
 	slices.Sort(names)
-	if rep.StoredKey, err = stores.marksKey(ctx); err != nil {
+	if req.Stored == storedAsk {
+		stores.open(ctx)
+	}
+	key, err := stores.MarksKey(ctx)
+	if err != nil {
 		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error()+storedHint(err))
 		return nil
 	}
+	rep.StoredKey = key[:]
 	for _, name := range names {
 		p, err := guard.ReadMarks(name, known[name].Marks)
 		if err == nil {
@@ -93,25 +94,9 @@ func (req request) uses(name string) bool {
 	})
 }
 
-// quiet keeps the stores from asking anybody.
-func (s *Stores) quiet() {
-	s.Keyring.Quiet = true
-	s.Vault.Passphrase = s.givenPassphrase
-}
-
-// marksKey reads the key that the marks of stored secrets were made under.
-func (s *Stores) marksKey(ctx context.Context) ([]byte, error) {
-	value, err := s.Default(ctx).Store.Fetch(ctx, "_ward/"+MarksKey)
-	if err != nil {
-		return nil, err
+// open has the store ask for what opens it. Its answer is of no interest: what is read next says whether it is open.
+func (s *Stores) open(ctx context.Context) {
+	if value, err := s.Default(ctx).Store.Fetch(ctx, "_ward/"+marksKey); err == nil {
+		value.Destroy()
 	}
-	defer value.Destroy()
-	var key guard.Key
-	err = value.Use(func(v []byte) error {
-		if n, err := hex.Decode(key[:], v[:min(len(v), 2*len(key))]); err != nil || n != len(key) {
-			return errors.New("the key of their marks is damaged")
-		}
-		return nil
-	})
-	return key[:], err
 }

@@ -41,11 +41,12 @@ func storedWorld(t *testing.T) (values map[string]string) {
 			t.Fatal(err)
 		}
 	}
-	put("_ward/"+MarksKey, hex.EncodeToString(key[:]))
+	put("_ward/"+marksKey, hex.EncodeToString(key[:]))
 	values = map[string]string{}
 	for _, name := range []string{"team/used", "team/other", "team/exempt"} {
 		values[name] = rand.Text() + strings.ToLower(rand.Text()) + rand.Text()
 		err := stores.Keyring.Index.Update(context.Background(), name, func(m *secrets.Meta) error {
+			m.Place = "vault"
 			m.Marks = guard.MakeMarks(key, []byte(values[name]))
 			return nil
 		})

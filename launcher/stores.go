@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ward/secrets"
 )
@@ -19,6 +20,7 @@ type Stores struct {
 	Keyring secrets.Keyring
 	Vault   secrets.Vault
 	Env     secrets.Env
+	Want    string // the default store: "keyring" or "vault"; "": what config.json says, else what is there
 
 	Commands map[string]secrets.Command // of cmd://NAME
 	Programs secrets.Runner             // of op, bw, security and Commands
@@ -30,6 +32,8 @@ type Stores struct {
 	choice secrets.Choice
 	asking sync.Once
 	turns  *turns
+	quiet  atomic.Bool // nobody is asked for the vault's passphrase
+	typed  atomic.Bool // a person has typed it
 }
 
 // OpenStores names the places; nothing is opened or asked before it is needed. environ is the environment block that
@@ -48,7 +52,7 @@ func OpenStores(environ io.ReaderAt) (*Stores, error) {
 
 // Default is the store that bare names mean here.
 func (s *Stores) Default(ctx context.Context) secrets.Choice {
-	s.once.Do(func() { s.choice = secrets.Default(ctx, &s.Keyring, &s.Vault) })
+	s.once.Do(func() { s.choice = s.choose(ctx) })
 	return s.choice
 }
 
@@ -100,11 +104,25 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 	return d.Default(ctx).Store.Fetch(ctx, name)
 }
 
-// passphrase takes what was given, or asks at the terminal.
+// passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
+// asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
-	b, err := s.givenPassphrase(ctx, prompt, confirm)
-	if !errors.Is(err, secrets.ErrNotFound) {
+	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
+	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
+	}
+	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
+	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil {
+		defer path.Destroy()
+		name := ""
+		path.Use(func(p []byte) error { name = string(p); return nil })
+		return (secrets.File{}).Fetch(ctx, name)
+	}
+	if s.quiet.Load() {
+		return nil, errQuiet
 	}
 	_, done, err := s.terminal().take(ctx, 0)
 	if err != nil {
@@ -115,28 +133,11 @@ func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*
 		ctx = context.Background()
 	}
 	b, err = askSecret(ctx, prompt, confirm)
-	if errors.Is(err, errNoTerminal) {
+	if err == nil {
+		s.typed.Store(true)
+	}
+	if errors.Is(err, ErrNoTerminal) {
 		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
-	}
-	return b, err
-}
-
-// givenPassphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names.
-func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
-	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
-	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
-		return b, err
-	}
-	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
-	if err != nil {
-		return nil, err
-	}
-	defer path.Destroy()
-	name := ""
-	path.Use(func(p []byte) error { name = string(p); return nil })
-	b, err = (secrets.File{}).Fetch(ctx, name)
-	if errors.Is(err, secrets.ErrNotFound) {
-		return nil, Mistake(err.Error(), "WARD_VAULT_PASSPHRASE_FILE names it") // given, and wrong: nobody is asked instead
 	}
 	return b, err
 }
@@ -144,10 +145,11 @@ func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secret
 // maxTyped bounds what can be typed at a prompt; longer values come by --stdin.
 const maxTyped = 4096
 
-var errNoTerminal = errors.New("no terminal")
+// ErrNoTerminal: nobody can be asked.
+var ErrNoTerminal = errors.New("no terminal")
 
 // AskSecret asks at the controlling terminal, without echo, and reads into locked memory. Ctrl-C ends ward with the
-// terminal as it was. Without a terminal its error is errNoTerminal's.
+// terminal as it was. Without a terminal its error is ErrNoTerminal.
 func AskSecret(prompt string, confirm bool) (*secrets.Buffer, error) {
 	return askSecret(context.Background(), prompt, confirm)
 }
@@ -156,7 +158,7 @@ func AskSecret(prompt string, confirm bool) (*secrets.Buffer, error) {
 func askSecret(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return nil, errNoTerminal
+		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
 	for range 3 {
@@ -194,7 +196,7 @@ func equal(a, b *secrets.Buffer) (same bool) {
 func askOnce(ctx context.Context, tty *os.File, prompt string) (*secrets.Buffer, error) {
 	restore, err := hideTyping(int(tty.Fd()), ctx.Done() == nil)
 	if err != nil {
-		return nil, errNoTerminal
+		return nil, ErrNoTerminal
 	}
 	defer restore()
 	fmt.Fprint(tty, prompt)

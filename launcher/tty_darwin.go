@@ -13,6 +13,12 @@ const errNotDirectory = unix.ENOTDIR
 // the system's own rule for a hardened binary.
 func hideProcess() error { return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) }
 
+// showProcess does nothing: see hideProcess.
+func showProcess() error { return nil }
+
+// forgetTyped drops what was typed and not read: FREAD of sys/fcntl.h.
+func forgetTyped(tty int) error { return unix.IoctlSetPointerInt(tty, unix.TIOCFLUSH, 1) }
+
 func adopt() error { return nil }
 
 func closeOnExec(from, to int) {

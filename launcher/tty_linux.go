@@ -17,6 +17,12 @@ func hideProcess() error {
 	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
+// showProcess undoes hideProcess, as long as it has nothing to hide.
+func showProcess() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }
+
+// forgetTyped drops what was typed and not read.
+func forgetTyped(tty int) error { return unix.IoctlSetInt(tty, unix.TCFLSH, unix.TCIFLUSH) }
+
 // adopt makes orphans of the launch children of ward, where no process namespace ends them.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 

@@ -24,6 +24,10 @@ type Cmd struct {
 	// Without forces layers off, as if the kernel refused them. Tests and `ward doctor` use it.
 	Without []Layer
 
+	// Broker gets the supervisor's end of each connection that a process inside makes to Policy.Net.Broker, and who that
+	// process is, in a goroutine of its own. It closes the end.
+	Broker func(conn *os.File, who Asker)
+
 	// Early is a stage two that was started ahead, for this command's Policy.Nested and Without. Launch makes its own
 	// if it is nil, and takes it over in any case: it is not to be cancelled afterwards.
 	Early *Early
@@ -52,6 +56,13 @@ type Terminal struct {
 	Rows, Cols  uint16
 	// Mode is the state of the terminal outside, in which the inner one starts. Nil: the kernel's default.
 	Mode *unix.Termios
+}
+
+// Asker is a process inside that connected to the broker, as it was when its thread made the call.
+type Asker struct {
+	PID   int    // of the process, not the thread; as the supervisor sees it
+	Start uint64 // clock ticks since boot (proc_pid_stat(5), field 22): the PID alone may be given to another later
+	Exe   string // its program in its own root; empty if it cannot be read
 }
 
 // Refusal is something that the launch tried and did not get.

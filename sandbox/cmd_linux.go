@@ -62,6 +62,9 @@ func (c *Cmd) start(probe bool) error {
 	}
 	c.control, c.stageTwo, c.gone = c.Early.control, c.Early.process, c.Early.gone
 	c.mediator = newMediator(&c.Policy)
+	if c.Policy.Net.Broker != "" {
+		c.mediator.broker = c.Broker
+	}
 	if c.gone[LayerNotify] == "" {
 		if err := withinReach(os.Getuid() != 0 && (c.gone[LayerNamespaces] == "" || c.gone[LayerMounts] == "")); err != nil {
 			c.gone[LayerNotify] = err.Error()

@@ -153,6 +153,9 @@ func unixName(raw []byte) (name string, abstract bool) {
 func (m *mediator) connectUnix(n *request, sock int, raw []byte) error {
 	name, abstract := unixName(raw)
 	if abstract {
+		if m.broker != nil && name == m.policy.Net.Broker {
+			return m.connectBroker(n, sock)
+		}
 		switch m.ours.whoAbstract(name) {
 		case byNobody:
 			return unix.ECONNREFUSED

@@ -18,6 +18,9 @@ type Net struct {
 	// UnixSockets are patterns (path.Match, where a trailing "/**" is everything below) of socket files that may be
 	// connected to although this launch did not make them.
 	UnixSockets []string
+	// Broker is a name in the abstract namespace of unix sockets at which [Cmd.Broker] answers processes inside. Nobody
+	// has to listen there. Empty: there is none.
+	Broker string
 	// Resolvers are the addresses of the DNS servers of this machine. Port 53 is open there, since a resolver on
 	// loopback (systemd-resolved, dnsmasq) is how most machines find names.
 	Resolvers []netip.Addr

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ import (
 // decision made here is the only one there is, also for abstract names.
 type mediator struct {
 	policy   *Policy
+	broker   func(*os.File, Asker) // nil: none; see connectBroker
 	listener int
 	wake     [2]int // a pipe; closing one end stops the loop
 	stop     chan struct{}

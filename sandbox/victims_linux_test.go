@@ -41,6 +41,7 @@ func victims() map[string]func([]string) {
 		"peek":         victimPeek,
 		"nested":       victimNested,
 		"shared":       victimShared,
+		"broker":       victimBroker,
 		"exit":         func([]string) {},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,25 +17,32 @@ import (
 // crash and a full disk included, path holds the old bytes or the new ones.
 // A process that is killed may leave a file ".ward-*" beside it.
 func replaceFile(path string, data []byte) error {
+	return replaceAfter(path, data, func() error { return nil })
+}
+
+// replaceAfter is replaceFile that runs last when the new bytes are on disk
+// and path still has the old ones: to keep those elsewhere. Where the new ones
+// find no room, what was kept before is still kept.
+func replaceAfter(path string, data []byte, last func() error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".ward-*")
 	if err != nil {
 		return err
 	}
-	return become(f, path, data)
+	return become(f, path, data, last)
 }
 
-// replaceLocked is replaceFile for who holds a lock on path: what a kill
-// leaves is written over by the next one.
+// replaceLocked is replaceFile for who holds a lock on path: it keeps what path
+// held, and what a kill leaves is written over by the next one.
 func replaceLocked(path string, data []byte) error {
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
-	return become(f, path, data)
+	return become(f, path, data, func() error { return keepPrevious(path) })
 }
 
-// become fills f and gives it the name path.
-func become(f *os.File, path string, data []byte) (err error) {
+// become fills f, runs last, and gives f the name path.
+func become(f *os.File, path string, data []byte, last func() error) (err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -51,10 +59,25 @@ func become(f *os.File, path string, data []byte) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
+	if err := last(); err != nil {
+		return err
+	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// sweep removes from dir what killed calls of replaceFile left. One that is
+// still running has begun within the hour. Best effort: what stays does no harm.
+func sweep(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err == nil && strings.HasPrefix(entry.Name(), ".ward-") && info.Mode().IsRegular() && time.Since(info.ModTime()) > time.Hour {
+			os.Remove(filepath.Join(dir, entry.Name()))
+		}
+	}
 }
 
 // syncDir makes renames and removals in dir survive a power cut.

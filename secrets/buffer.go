@@ -117,6 +117,20 @@ func (b *Buffer) keep(from, to int) {
 	b.m.n = to - from
 }
 
+// TrimNewline cuts off one newline at the end, in place: what a program or an
+// editor adds to a value that it writes.
+func (b *Buffer) TrimNewline() *Buffer {
+	n := b.Len()
+	b.Use(func(value []byte) error {
+		if n > 0 && value[n-1] == '\n' {
+			n--
+		}
+		return nil
+	})
+	b.keep(0, n)
+	return b
+}
+
 // move copies byte by byte: copy goes through the vector registers and leaves
 // up to 256 bytes of the value in them, from where the next signal brings them
 // to the signal's stack. to may be an earlier part of the same buffer.

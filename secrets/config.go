@@ -48,6 +48,8 @@ func LoadConfig(path string) (Config, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Config{}, nil
+	} else if err == nil && !info.Mode().IsRegular() {
+		return Config{}, &FileError{File: path, What: "not a regular file"} // reading a pipe would wait without end
 	} else if err == nil && info.Size() > maxConfig {
 		return Config{}, &FileError{File: path, What: fmt.Sprintf("larger than %d bytes", maxConfig)}
 	}

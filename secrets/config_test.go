@@ -1,10 +1,13 @@
 package secrets
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tailscale/hujson"
 )
 
 func TestConfig(t *testing.T) {
@@ -62,8 +65,10 @@ func TestConfigFile(t *testing.T) {
 	if c, err := LoadConfig(filepath.Join(dir, "none.json")); c != (Config{}) || err != nil {
 		t.Errorf("none: %+v, %v", c, err)
 	}
-	if _, err := LoadConfig(dir); err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a directory: %v", err)
+	for _, path := range []string{dir, os.DevNull} {
+		if _, err := LoadConfig(path); err == nil || err.Error() != path+": not a regular file" {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 	t.Setenv("HOME", "/home/u")
 	for xdg, want := range map[string]string{"/x": "/x/ward/config.json", "": "/home/u/.config/ward/config.json", "rel": "/home/u/.config/ward/config.json"} {
@@ -72,4 +77,35 @@ func TestConfigFile(t *testing.T) {
 			t.Errorf("XDG_CONFIG_HOME=%q: %s, %v", xdg, got, err)
 		}
 	}
+}
+
+// FuzzConfig: what is taken is what the standard library reads from the same
+// text without its comments, and there is nothing else in it.
+func FuzzConfig(f *testing.F) {
+	for _, seed := range []string{`{"store":"vault"}`, "{// x\n\"presence\":\"always\",}", `{"\u0073tore":"keyring"}`, `{"store":"vault","Store":"vault"}`, "[", "{}{}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := parseConfig("config.json", data)
+		if err != nil {
+			if got != (Config{}) {
+				t.Errorf("%q: %+v beside %v", data, got, err)
+			}
+			return
+		}
+		plain, err := hujson.Standardize(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{}
+		if err := json.Unmarshal(plain, &want); err != nil {
+			t.Fatalf("%q is taken as %+v: %v", data, got, err)
+		}
+		store, presence := want["store"], want["presence"]
+		delete(want, "store")
+		delete(want, "presence")
+		if got != (Config{store, presence}) || len(want) > 0 {
+			t.Errorf("%q is taken as %+v, and says %q and %q, and %q", data, got, store, presence, want)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,7 @@ import (
 
 // A disk that is full or read-only loses nothing, and says so. Both are made
 // in a mount namespace of this test's own.
-func TestVaultOnBadFileSystems(t *testing.T) {
+func TestStoresOnBadFileSystems(t *testing.T) {
 	cmd := helper(t, "filesystems", "WARD_TEST_DIR="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
@@ -66,45 +67,68 @@ func expect(v *Vault, name, want string) error {
 	})
 }
 
+// fullDisk has everything fail that writes, and compares every file: what was
+// there is there, the versions before too, and nothing else is.
 func fullDisk(dir string) error {
 	ctx := context.Background()
-	v := probeVault(dir)
-	small, err := ReadBuffer(strings.NewReader("small"), 10)
-	if err != nil {
-		return err
+	v, x := probeVault(dir), &Index{Path: filepath.Join(dir, "index.json")}
+	k := &Keyring{Index: x}
+	for _, value := range []string{"older", "small"} {
+		b, err := ReadBuffer(strings.NewReader(value), 10)
+		if err != nil {
+			return err
+		}
+		change := func(m *Meta) error { m.Desc = value; return nil }
+		if err := errors.Join(v.Put(ctx, "kept", b), x.Update(ctx, "kept", change)); err != nil {
+			return err
+		}
 	}
 	big, err := ReadBuffer(bytes.NewReader(random(60_000)), 60_000)
 	if err != nil {
 		return err
 	}
-	if err := v.Put(ctx, "kept", small); err != nil {
-		return err
-	}
-	for _, name := range []string{"kept", "new"} {
-		if err := v.Put(ctx, name, big); !errors.Is(err, unix.ENOSPC) || !strings.HasPrefix(err.Error(), "secret "+name+": the vault ") {
-			return fmt.Errorf("on a full disk Put of %s ends with: %v", name, err)
-		}
-	}
-	if left, _ := filepath.Glob(v.Dir + "/.ward-*"); left != nil {
-		return fmt.Errorf("left behind: %q", left)
-	}
-	if names, err := v.List(ctx); err != nil || !slices.Equal(names, []string{"kept"}) {
-		return fmt.Errorf("lists %q, %v", names, err)
-	}
-	x := &Index{Path: filepath.Join(dir, "index.json")}
-	if _, err := x.Add(ctx, "first"); err != nil {
+	if err := errors.Join(os.Mkdir(k.sealedDir(), 0o700), os.WriteFile(filepath.Join(dir, "index.json.lock"), nil, 0o600)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "filler"), random(60_000), 0o600); !errors.Is(err, unix.ENOSPC) {
 		return fmt.Errorf("filling the disk: %v", err)
 	}
-	if _, err := x.Add(ctx, "second"); !errors.Is(err, unix.ENOSPC) {
-		return fmt.Errorf("the index on a full disk: %v", err)
+	before, err := snapshot(dir)
+	if err != nil {
+		return err
 	}
-	if names, err := x.Names(); err != nil || !slices.Equal(names, []string{"first"}) {
-		return fmt.Errorf("the index lists %q, %v", names, err)
+	_, added := x.Add(ctx, "new")
+	_, sealed := k.seal("new", string(random(60_000)))
+	where, index := "the vault "+v.Dir, "index "+x.Path+": "
+	for want, err := range map[string]error{
+		"secret kept: " + where: v.Put(ctx, "kept", big), "secret new: " + where: v.Put(ctx, "new", big),
+		index + "write": added, index: x.Rename(ctx, "kept", "new"),
+		index + "w": x.Update(ctx, "kept", func(m *Meta) error { m.Marks = random(4000); return nil }),
+		"write ":    sealed,
+	} {
+		if !errors.Is(err, unix.ENOSPC) || !strings.HasPrefix(err.Error(), want) {
+			return fmt.Errorf("on a full disk: %v; want %s", err, want)
+		}
+	}
+	after, err := snapshot(dir)
+	if err != nil || !maps.Equal(before, after) {
+		return fmt.Errorf("the files became other ones: %q to %q, %v", slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)), err)
 	}
 	return expect(v, "kept", "small")
+}
+
+// snapshot is every file below dir and its content.
+func snapshot(dir string) (map[string]string, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			var data []byte
+			data, err = os.ReadFile(path)
+			files[path] = string(data)
+		}
+		return err
+	})
+	return files, err
 }
 
 func readOnlyDisk(dir string) error {
@@ -126,6 +150,17 @@ func readOnlyDisk(dir string) error {
 	if err := probeVault(filepath.Join(dir, "none")).Create(ctx); !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("Create on a read-only disk: %v", err)
 	}
+	x := &Index{Path: filepath.Join(dir, "index.json")}
+	if _, err := x.Add(ctx, "second"); !errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("the index on a read-only disk: %v", err)
+	}
+	k := &Keyring{Index: x}
+	if _, err := k.seal("large", "value"); !errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("a file of the keyring on a read-only disk: %v", err)
+	}
 	// Reading needs no right to write.
+	if names, err := x.Names(); err != nil || !slices.Equal(names, []string{"kept"}) {
+		return fmt.Errorf("the index lists %q, %v", names, err)
+	}
 	return expect(v, "kept", "small")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Index remembers the names of stored secrets and what is known about each,
@@ -97,8 +98,11 @@ func (x *Index) Update(ctx context.Context, name string, f func(*Meta) error) er
 			return &Error{Name: name, Where: "index", Err: err}
 		}
 		merged, err := mergeMeta(raw, after)
+		if err != nil { // a time beyond the year 9999
+			return &Error{Name: name, Where: "index", Err: err}
+		}
 		entries[name] = merged
-		return err
+		return nil
 	})
 }
 
@@ -122,6 +126,18 @@ func (x *Index) Rename(ctx context.Context, old, new string) error {
 	})
 }
 
+// copy gives new what is known about old, whatever is known about it.
+func (x *Index) copy(ctx context.Context, old, new string) error {
+	return x.change(ctx, func(entries map[string]json.RawMessage) error {
+		raw, there := entries[old]
+		if !there {
+			raw = json.RawMessage("{}")
+		}
+		entries[new] = raw
+		return nil
+	})
+}
+
 // mergeMeta puts meta over an entry and keeps the fields that Meta does not have.
 func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
 	fields, known := map[string]json.RawMessage{}, map[string]json.RawMessage{}
@@ -135,9 +151,10 @@ func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
 	if err := json.Unmarshal(data, &known); err != nil {
 		return nil, err
 	}
-	for _, name := range metaFields() {
-		delete(fields, name)
-	}
+	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool {
+		// Reading takes "Desc" for "desc" too, as encoding/json does.
+		return slices.ContainsFunc(metaFields(), func(known string) bool { return strings.EqualFold(known, name) })
+	})
 	if fields == nil { // the entry was null
 		fields = known
 	}
@@ -147,5 +164,5 @@ func mergeMeta(raw json.RawMessage, meta Meta) (json.RawMessage, error) {
 
 // metaFields are the names of Meta's fields in JSON.
 func metaFields() []string {
-	return []string{"type", "peek", "expires", "strict", "rotate", "bundle", "desc", "marks", "changed"}
+	return []string{"type", "peek", "expires", "strict", "rotate", "bundle", "desc", "marks", "changed", "place"}
 }

@@ -86,6 +86,11 @@ func TestIndexDamage(t *testing.T) {
 		if names, err := x.Names(); err != nil || !slices.Equal(names, []string{"first"}) {
 			t.Errorf("%q: after Recover: %q, %v", damaged, names, err)
 		}
+		if before, err := os.ReadFile(x.previous()); err != nil {
+			t.Error(err)
+		} else if _, err := parseIndex(before); err != nil {
+			t.Errorf("%q: the index before is not sound any more: %v", damaged, err)
+		}
 		if done, err := x.Recover(ctx); err != nil || done != (Recovery{}) {
 			t.Errorf("a sound index was recovered: %+v, %v", done, err)
 		}

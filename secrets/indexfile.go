@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,11 @@ func (x *Index) change(ctx context.Context, f func(map[string]json.RawMessage) e
 		}
 		delete(top, "version")
 		delete(top, "entries")
+		for name := range top {
+			if strings.EqualFold(name, "version") || strings.EqualFold(name, "entries") {
+				return x.fail(&damage{fmt.Errorf("damaged: it has %q, and reading takes that for another part", name)})
+			}
+		}
 		return x.write(top, entries)
 	})
 }
@@ -73,11 +79,7 @@ func (x *Index) locked(ctx context.Context, f func() error) error {
 // write replaces the index and keeps the one before. others is what a newer
 // ward put beside the entries.
 func (x *Index) write(others, entries map[string]json.RawMessage) error {
-	err := keepPrevious(x.Path)
-	if err == nil {
-		err = replaceLocked(x.Path, indexText(others, entries))
-	}
-	if err != nil {
+	if err := replaceLocked(x.Path, indexText(others, entries)); err != nil {
 		return x.fail(err)
 	}
 	return nil
@@ -192,7 +194,7 @@ func (x *Index) Recover(ctx context.Context) (done Recovery, err error) {
 			before = []byte(emptyIndex + "\n")
 		}
 		done.Damaged, done.Names = true, len(entries)
-		if err := replaceLocked(x.Path, before); err != nil {
+		if err := replaceFile(x.Path, before); err != nil {
 			return x.fail(err)
 		}
 		return nil

@@ -5,6 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +38,12 @@ type Keyring struct {
 	Timeout  time.Duration // for an answer of the keyring; 0 is 30 s
 	Patience time.Duration // for a person to unlock it; 0 is 2 min
 	Quiet    bool          // a keyring that is locked is ErrLocked, and nobody is asked
+	// Limit is the largest value in bytes that becomes an item; larger ones go
+	// into encrypted files beside the index, "keyring/", whose keys are the
+	// items. 0 is the platform's: none on Linux, 2,048 on macOS, where
+	// go-keyring passes a command line of at most 4,096 bytes with the value in
+	// base64. An RSA key of 4096 bits has 3,243.
+	Limit int
 
 	engine sync.Mutex   // go-keyring mixes up the prompts of calls that overlap
 	gate   gate         // one check, and so one prompt, at a time
@@ -54,7 +64,13 @@ func (s services) Fetch(ctx context.Context, path string) (*Buffer, error) {
 	}
 	service, account := ref.serviceAccount()
 	where := fmt.Sprintf("the keyring (service %s)", service)
-	value, err := do(ctx, s.Keyring, func() (string, error) { return keyring.Get(service, account) })
+	value, err := do(ctx, s.Keyring, func() (string, error) {
+		item, err := keyring.Get(service, account)
+		if err == nil && service == keyringService {
+			return s.open(account, item)
+		}
+		return item, err
+	})
 	if errors.Is(err, keyring.ErrNotFound) {
 		return nil, &Error{Name: "keyring://" + path, Where: where, Err: ErrNotFound,
 			Fix: "the service's own program stores it there; `secret-tool search service " + service + "` shows what is there"}
@@ -84,13 +100,15 @@ func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
 	}
 	nono := false
 	value, err := do(ctx, k, func() (string, error) {
-		value, err := keyring.Get(keyringService, name)
+		item, err := keyring.Get(keyringService, name)
 		if errors.Is(err, keyring.ErrNotFound) {
-			if value, err = keyring.Get(nonoService, name); err == nil {
-				nono = true
-			}
+			value, err := keyring.Get(nonoService, name)
+			nono = err == nil
+			return value, err
+		} else if err != nil {
+			return "", err
 		}
-		return value, err
+		return k.open(name, item)
 	})
 	if err != nil {
 		if errors.Is(err, keyring.ErrNotFound) {
@@ -121,46 +139,91 @@ func (k *Keyring) Put(ctx context.Context, name string, value *Buffer) error {
 	if err := value.Use(func(data []byte) error { text = string(data); return nil }); err != nil {
 		return keyringError(name, where, err)
 	}
-	// The name goes first: a listed name without a value can be seen and
-	// removed, an unlisted value is forgotten.
-	added := false
-	if k.Index != nil {
-		var err error
-		if added, err = k.Index.Add(ctx, name); err != nil {
-			return err
-		}
-	}
-	_, err := do(ctx, k, func() (string, error) { return "", setVerified(name, text) })
+	var added atomic.Bool
+	_, err := do(ctx, k, func() (string, error) { return "", k.put(ctx, name, text, &added) })
 	if err != nil {
 		err = keyringError(name, where, err)
-		if added {
+		if added.Load() { // the call did not come back, and still holds the keyring's lock
 			_, undone := k.Index.Remove(context.WithoutCancel(ctx), name)
 			err = errors.Join(err, undone)
 		}
+	}
+	return err
+}
+
+// put stores the value and its name while no other ward changes the keyring:
+// two that store at once would take each other's value for a changed one.
+// added says whether the name is in the index now and was not before.
+func (k *Keyring) put(ctx context.Context, name, text string, added *atomic.Bool) (err error) {
+	unlock, err := k.exclusive(ctx)
+	if err != nil {
 		return err
 	}
+	defer unlock()
+	// The name goes first: a listed name without a value can be seen and
+	// removed, an unlisted value is forgotten.
+	if k.Index != nil {
+		is, failed := k.Index.Add(ctx, name)
+		if failed != nil {
+			return failed
+		}
+		added.Store(is)
+		defer func() {
+			if err != nil && added.Swap(false) {
+				_, undone := k.Index.Remove(context.WithoutCancel(ctx), name)
+				err = errors.Join(err, undone)
+			}
+		}()
+	}
+	item := text
+	if !k.fits(text) {
+		if item, err = k.seal(name, text); err != nil {
+			return err
+		}
+	}
+	before, err := setVerified(name, item)
+	if err != nil {
+		if item != text {
+			k.forget(item)
+		}
+		return err
+	}
+	k.forget(before)
 	return nil
 }
 
-func setVerified(name, text string) error {
+// exclusive keeps other processes of ward from changing the keyring meanwhile.
+func (k *Keyring) exclusive(ctx context.Context) (unlock func(), err error) {
+	if k.Index == nil {
+		return func() {}, nil
+	}
+	dir := filepath.Dir(k.Index.Path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return lockFile(ctx, filepath.Join(dir, "keyring.lock"))
+}
+
+// setVerified gives the item that was there before, "" if there was none.
+func setVerified(name, item string) (before string, err error) {
 	before, missing := keyring.Get(keyringService, name)
 	if missing != nil && !errors.Is(missing, keyring.ErrNotFound) {
-		return missing
+		return "", missing
 	}
-	if err := keyring.Set(keyringService, name, text); err != nil {
-		return err
+	if err := keyring.Set(keyringService, name, item); err != nil {
+		return "", err
 	}
 	after, err := keyring.Get(keyringService, name)
-	if err == nil && after == text {
-		return nil
+	if err == nil && after == item {
+		return before, nil
 	}
 	if err == nil {
-		err = fmt.Errorf("this keyring changes such a value: %d bytes went in, %d other ones came out", len(text), len(after))
+		err = fmt.Errorf("this keyring changes such a value: %d bytes went in, %d other ones came out", len(item), len(after))
 	}
 	if missing != nil {
-		return errors.Join(errUnsuitable{err}, keyring.Delete(keyringService, name))
+		return "", errors.Join(errUnsuitable{err}, keyring.Delete(keyringService, name))
 	}
-	return errors.Join(errUnsuitable{err}, keyring.Set(keyringService, name, before))
+	return "", errors.Join(errUnsuitable{err}, keyring.Set(keyringService, name, before))
 }
 
 // errUnsuitable: the value is better kept elsewhere.
@@ -172,21 +235,36 @@ func (k *Keyring) Delete(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return keyringError("", where, err)
 	}
-	_, err := do(ctx, k, func() (string, error) { return "", keyring.Delete(keyringService, name) })
-	missing := errors.Is(err, keyring.ErrNotFound)
-	if err != nil && !missing {
+	_, err := do(ctx, k, func() (string, error) { return "", k.remove(ctx, name) })
+	if err != nil {
 		return keyringError(name, where, err)
 	}
+	return nil
+}
+
+func (k *Keyring) remove(ctx context.Context, name string) error {
+	unlock, err := k.exclusive(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	item, missing := keyring.Get(keyringService, name)
+	if missing == nil {
+		missing = keyring.Delete(keyringService, name)
+	}
+	if missing != nil && !errors.Is(missing, keyring.ErrNotFound) {
+		return missing
+	}
+	k.forget(item)
 	listed := false
 	if k.Index != nil {
-		var failed error
-		if listed, failed = k.Index.Remove(ctx, name); failed != nil {
-			return failed
+		if listed, err = k.Index.Remove(ctx, name); err != nil {
+			return err
 		}
 	}
 	// A name that was only listed is gone now, which is what was asked for.
-	if missing && !listed {
-		return keyringError(name, where, err)
+	if missing != nil && !listed {
+		return missing
 	}
 	return nil
 }
@@ -200,7 +278,17 @@ func (k *Keyring) List(ctx context.Context) ([]string, error) {
 	if k.Index == nil {
 		return nil, keyringError("", "keyring", errors.New("there is no list of names"))
 	}
-	return k.Index.Names()
+	known, err := k.Index.All()
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if known[name].Place == "" { // else the vault has it
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 func (k *Keyring) timeout() time.Duration  { return cmp.Or(k.Timeout, 30*time.Second) }
@@ -244,6 +332,9 @@ func keyringError(name, where string, err error) error {
 	}
 	if known, ok := errors.AsType[*Error](err); ok {
 		e.Err, e.Fix = known.Err, known.Fix
+		if known.Where != "" {
+			e.Where, e.Name = known.Where, known.Name // the index
+		}
 	}
 	switch {
 	case errors.Is(err, keyring.ErrNotFound):

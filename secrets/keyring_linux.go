@@ -27,6 +27,9 @@ const (
 	ssNone       = dbus.ObjectPath("/")
 )
 
+// itemLimit: the Secret Service has none of its own; 1 MiB goes through.
+const itemLimit = 0
+
 // keyringAnswers is nil if there is a keyring with a collection to store in.
 func keyringAnswers(ctx context.Context) error {
 	conn, err := sessionBus(ctx)

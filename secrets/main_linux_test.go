@@ -1,5 +1,8 @@
 package secrets
 
 func helpers() map[string]func() int {
-	return map[string]func() int{"index": indexWriter, "index-endless": indexEndless, "memlock": memlockProbe, "filesystems": filesystemProbe}
+	return map[string]func() int{
+		"filesystems": filesystemProbe, "keep": mortalKeep, "index": indexWriter, "index-endless": indexEndless, "keyring": keyringWrites,
+		"memlock": memlockProbe, "unlock": unlockProbe, "vault": vaultWrites,
+	}
 }

@@ -23,7 +23,8 @@ type Meta struct {
 	Bundle  string    `json:"bundle,omitempty"` // a plain name, as parts of a secret's name are
 	Desc    string    `json:"desc,omitempty"`   // one line for people
 	Marks   []byte    `json:"marks,omitempty"`  // recognise the value in output; made and read elsewhere, opaque here
-	Changed time.Time `json:"changed,omitzero"` // when the value was last stored
+	Changed time.Time `json:"changed,omitzero"` // when the value was last stored; zero while that is going on, or was cut short
+	Place   string    `json:"place,omitempty"`  // "vault" where the value is there; "" is the keyring
 }
 
 // What a Meta may hold, in bytes; an index stays small enough to be read by every command.
@@ -42,10 +43,14 @@ func Types() []string { return []string{"token", "password", "key", "cert"} }
 // 16 bytes and for those with anything but printable ASCII in them: a key file
 // has lines, and what stands at the start of binary data can be the secret.
 func PeekOf(value []byte) string {
-	if len(value) < 16 || slices.ContainsFunc(value, func(c byte) bool { return c < ' ' || c > '~' }) {
+	if len(value) < 16 || !printable(value) {
 		return ""
 	}
 	return string(value[:min(maxPeek, len(value)/4)])
+}
+
+func printable(text []byte) bool {
+	return !slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c > '~' })
 }
 
 // changed checks what is other than before: what a newer ward wrote stays as
@@ -56,8 +61,8 @@ func (m *Meta) changed(before *Meta) error {
 	if m.Type != before.Type && m.Type != "" && !slices.Contains(Types(), m.Type) {
 		bad("unknown type", "known: "+strings.Join(Types(), " "))
 	}
-	if len(m.Peek) > maxPeek {
-		bad(fmt.Sprintf("peek is longer than %d characters", maxPeek), "")
+	if len(m.Peek) > maxPeek || !printable([]byte(m.Peek)) {
+		bad(fmt.Sprintf("peek is more than %d printable characters", maxPeek), "")
 	}
 	if m.Rotate != before.Rotate && m.Rotate != "" && !webPage(m.Rotate) {
 		bad("rotate is no https URL of a web page", "write it as https://HOST/PATH, without a user or password in it")

@@ -120,13 +120,15 @@ func TestMetaRefused(t *testing.T) {
 	value := "sk-" + string(random(40))
 	for want, change := range map[string]func(*Meta){
 		"unknown type":                         func(m *Meta) { m.Type = "tokens" },
-		"peek is longer than 8 characters":     func(m *Meta) { m.Peek = "123456789" },
+		"peek is more than 8 printable":        func(m *Meta) { m.Peek = "123456789" },
+		"peek is more than 8 printable char":   func(m *Meta) { m.Peek = "\x1b[2J" },
 		"rotate is no https URL":               func(m *Meta) { m.Rotate = "http://example.com" },
 		"rotate is no https URL of":            func(m *Meta) { m.Rotate = "https://user:pw@example.com/" },
 		"rotate is no https URL of a":          func(m *Meta) { m.Rotate = "https:///keys" },
 		"rotate is no https URL of a web":      func(m *Meta) { m.Rotate = "https://example.com/\x1b[2J" },
 		"rotate is no https URL of a web page": func(m *Meta) { m.Rotate = "https://h/" + strings.Repeat("x", 2048) },
 		"bundle: reference: ":                  func(m *Meta) { m.Bundle = "../x" },
+		"year outside of range":                func(m *Meta) { m.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"desc holds a line break":              func(m *Meta) { m.Desc = "a\nb" },
 		"desc is longer than 1024 bytes":       func(m *Meta) { m.Desc = strings.Repeat("x ", 513) },
 		"desc looks like a secret's value":     func(m *Meta) { m.Desc = "it is " + value },
@@ -195,4 +197,37 @@ func TestMetaFields(t *testing.T) {
 	for name := range fields {
 		t.Errorf("%s is not among them", name)
 	}
+}
+
+// FuzzIndex: a change to an index that can be read at all changes what it was
+// asked to and nothing else; and what cannot be read stays as it is.
+func FuzzIndex(f *testing.F) {
+	for _, seed := range append(damagedIndexes(), emptyIndex, `{"version":1,"x":[{}],"entries":{"a":{"desc":"d","Desc":"e","y":null},"b":null,"a":{"marks":"AA=="}}}`,
+		`{"version":1,"Entries":{"a":{}},"entries":{"b":{}}}`, `{"version":1,"VERSION":1,"entries":{"\u0061\n":{"expires":"2026-01-01T00:00:00+23:59"}}}`) {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		x := &Index{Path: filepath.Join(t.TempDir(), "index.json")}
+		if err := os.WriteFile(x.Path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want, unreadable := x.All()
+		err := x.Update(context.Background(), "new/name", func(m *Meta) error { m.Strict, m.Desc = true, "new"; return nil })
+		if err != nil {
+			if after, _ := os.ReadFile(x.Path); !bytes.Equal(after, data) {
+				t.Errorf("%q became %q", data, after)
+			}
+			return
+		}
+		if unreadable != nil {
+			t.Fatalf("%q cannot be read (%v), and was changed", data, unreadable)
+		}
+		meta := want["new/name"]
+		meta.Strict, meta.Desc = true, "new"
+		want["new/name"] = meta
+		got, err := x.All()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q became %+v, %v; want %+v", data, got, err, want)
+		}
+	})
 }

@@ -238,7 +238,10 @@ func (s storeTest) remove(t *testing.T) {
 
 func (s storeTest) refusedNames(t *testing.T) {
 	ctx := context.Background()
-	for _, name := range []string{"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "vault://a", "sk-" + string(random(30))} {
+	for _, name := range []string{
+		"", "..", "a/../../b", "/etc/passwd", "a\x00", "a b", "a\nb", "\x1b[2J", "a\u202eb", "vault://a", "sk-" + string(random(30)),
+		strings.Repeat("long/", 2000) + "x",
+	} {
 		_, fetched := s.Fetch(ctx, name)
 		for what, err := range map[string]error{
 			"Put": s.Put(ctx, name, bufferOf(t, []byte("v"))), "Fetch": fetched, "Delete": s.Delete(ctx, name),
@@ -265,6 +268,15 @@ func (s storeTest) refusedValues(t *testing.T) {
 	s.put(t, "x", []byte("before"))
 	if err := s.Put(ctx, "x", big); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
 		t.Errorf("too large: %v", err)
+	}
+	// The largest that is taken, for comparison.
+	largest := random(MaxValue)
+	if err := s.Put(ctx, "largest", bufferOf(t, largest)); err != nil {
+		t.Errorf("%d bytes: %v", MaxValue, err)
+	} else if b, err := s.Fetch(ctx, "largest"); err != nil || !bytes.Equal(plain(t, b), largest) {
+		t.Errorf("%d bytes came out changed, or %v", MaxValue, err)
+	} else if err := s.Delete(ctx, "largest"); err != nil {
+		t.Error(err)
 	}
 	if err := s.Put(ctx, "x", gone); !errors.Is(err, errDestroyed) {
 		t.Errorf("destroyed: %v", err)

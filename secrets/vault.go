@@ -144,16 +144,16 @@ func (v *Vault) put(ctx context.Context, name string, value *Buffer) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	before, err := os.ReadFile(path)
-	if err == nil {
-		err = replaceFile(path+".prev", before)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
-	return replaceFile(path, sealed.Bytes())
+	sweep(v.Dir)
+	return replaceAfter(path, sealed.Bytes(), func() error {
+		before, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		return replaceFile(path+previousSuffix, before)
+	})
 }
 
 // Delete removes a secret and its previous version; it needs no passphrase.
@@ -171,6 +171,7 @@ func (v *Vault) Delete(ctx context.Context, name string) error {
 		}
 	}
 	if err == nil {
+		sweep(v.Dir)
 		err = syncDir(v.Dir)
 	}
 	if err != nil {

@@ -18,12 +18,25 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Run a command confined, with its credentials, behind the guard."`
 	Shell   shellCmd   `cmd:"" help:"Run your shell the same way."`
 	Set     setCmd     `cmd:"" help:"Store a secret. The value is asked for, or comes on stdin."`
-	Get     getCmd     `cmd:"" help:"Read a secret."`
-	Ls      lsCmd      `cmd:"" help:"List the names of secrets."`
+	Get     getCmd     `cmd:"" help:"Read a secret: into the clipboard, or into a variable of a shell."`
+	Ls      lsCmd      `cmd:"" help:"List secrets, without their values."`
+	Peek    peekCmd    `cmd:"" help:"Show the first characters of a secret."`
 	Rm      rmCmd      `cmd:"" help:"Remove a secret."`
+	Mv      mvCmd      `cmd:"" help:"Rename a secret."`
+	Rotate  rotateCmd  `cmd:"" help:"Give a secret a new value."`
+	Check   checkCmd   `cmd:"" help:"Find secrets that have expired, or that something is wrong with."`
+	Import  importCmd  `cmd:"" help:"Store what a .env file holds."`
+	Export  exportCmd  `cmd:"" help:"Print secrets as a .env file."`
+	Load    loadCmd    `cmd:"" help:"Print secrets as exports for a shell to eval."`
+	Bundle  bundleCmd  `cmd:"" help:"The same for the secrets of a bundle."`
+	Unlock  unlockCmd  `cmd:"" help:"Keep secrets unlocked in this terminal for a while."`
+	Lock    lockCmd    `cmd:"" help:"End that."`
+	Handoff handoffCmd `cmd:"" name:"__handoff" hidden:"" help:"The part of a hand-off that the shell calls."`
 	Profile profileCmd `cmd:"" help:"Look at profiles."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what this machine can enforce."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print the completion of ward's command line for a shell."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // runOnly is the part of the grammar that a launch needs. kong reads the tags of every flag by reflection, and the

@@ -49,7 +49,7 @@ func rooms() map[string]room {
 			others: []string{"github.com/tailscale/hujson"},
 			never:  http,
 		},
-		"guard":  {others: []string{unix}, never: pure},
+		"guard":  {others: []string{unix}, tests: []string{"github.com/hinshun/vt10x", "github.com/creack/pty"}, never: pure},
 		"detect": {others: []string{unix}, never: pure},
 		"sandbox": {
 			others: []string{
@@ -58,14 +58,29 @@ func rooms() map[string]room {
 			never: http,
 		},
 		"launcher/audit": {never: pure},
+		"launcher/broker": {
+			ours:  []string{"secrets", "launcher/audit"},
+			tests: []string{unix},
+			never: http,
+		},
+		"launcher/session": {
+			ours:   []string{"secrets", "detect", "launcher/broker"}, // for the frames
+			others: []string{unix},
+			tests:  []string{"github.com/creack/pty"},
+			never:  http,
+		},
 		"launcher": {
-			ours:   []string{"profiles", "secrets", "detect", "guard", "sandbox", "launcher/audit"},
+			ours: []string{
+				"profiles", "secrets", "detect", "guard", "sandbox", "launcher/audit", "launcher/broker", "launcher/session",
+			},
 			others: []string{unix},
 			tests:  []string{"github.com/creack/pty", "github.com/hinshun/vt10x"},
 			never:  http,
 		},
 		"cmd/ward": {
-			ours:   []string{"profiles", "secrets", "detect", "guard", "sandbox", "launcher", "launcher/audit"},
+			ours: []string{
+				"profiles", "secrets", "detect", "guard", "sandbox", "launcher", "launcher/audit", "launcher/broker", "launcher/session",
+			},
 			others: []string{"github.com/alecthomas/kong", unix},
 			tests: []string{
 				"github.com/creack/pty", "github.com/hinshun/vt10x", dbus, "github.com/rogpeppe/go-internal/testscript",

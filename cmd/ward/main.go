@@ -5,11 +5,14 @@ import (
 	"os"
 
 	"ward/launcher"
+	"ward/launcher/session"
 	"ward/sandbox"
 )
 
 func main() {
 	sandbox.Enter()
 	launcher.EnterResolver()
+	launcher.EnterClipboard()
+	session.Enter()
 	os.Exit(run(os.Args[1:]))
 }

@@ -47,6 +47,7 @@ type runFlags struct {
 	SetVar          map[string]string `mapsep:"none" placeholder:"K=V" env:"WARD_SET_VAR" help:"Variable to set."`
 
 	Guard         string `enum:",redact,block,warn,off" default:"" placeholder:"redact|block|warn|off" help:"What happens to a secret in the output."`
+	CIMask        bool   `name:"ci-mask" env:"WARD_CI_MASK" help:"On GitHub Actions: register the values with the runner's own masker."`
 	GuardStored   bool   `env:"WARD_GUARD_STORED" help:"Look for stored secrets that the command was not given too, though their store has to be opened for it."`
 	PTY           string `name:"pty" enum:"auto,always,never" default:"auto" env:"WARD_PTY" help:"Give the command a terminal: ${enum}."`
 	DryRun        bool   `env:"WARD_DRY_RUN" help:"Print what would be done, and why, and stop."`
@@ -160,7 +161,8 @@ func (f *runFlags) options(argv []string) (launcher.Options, error) {
 		Allow: absolute(f.Allow), Read: absolute(f.Read), Write: absolute(f.Write), Deny: absolute(f.Deny),
 		Protect: absolute(f.Protect), Unprotect: absolute(f.Unprotect), AllowCWD: f.AllowCWD,
 		AllowVars: f.AllowVar, SetVars: f.SetVar, AllowPorts: f.AllowPort, AllowUnixSockets: absolute(f.AllowUnixSocket),
-		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, GuardStored: f.GuardStored, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
+		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, GuardStored: f.GuardStored,
+		CIMask: f.CIMask, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
 	}
 	for _, name := range f.EnvCredential {
 		ref, err := secrets.ParseRef(name)

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"os"
-	"strings"
+	"time"
 
+	"ward/detect"
 	"ward/launcher"
 	"ward/secrets"
 )
@@ -15,9 +14,14 @@ import (
 // codeRefused is the exit code of what is refused by policy, not by a mistake.
 const codeRefused = 77
 
-// stores opens the places of secrets for a command that a person types. Inside a launch there are none: the keyring
-// and the vault are out of reach there, and saying so beats "not found".
-func stores() (*launcher.Stores, error) {
+// storeFlag is on every command that has to do with stored secrets.
+type storeFlag struct {
+	Store string `enum:",keyring,vault" default:"" placeholder:"keyring|vault" env:"WARD_STORE" help:"Where the secrets are. Default: what config.json says, else the keyring where one answers, else the vault."`
+}
+
+// open gives the places of secrets for a command that a person types. Inside a launch there are none: the keyring and
+// the vault are out of reach there, and saying so beats "not found".
+func (f storeFlag) open() (*launcher.Stores, error) {
 	host, err := launcher.ThisHost()
 	if err != nil {
 		return nil, err
@@ -29,78 +33,174 @@ func stores() (*launcher.Stores, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Want = f.Store
 	s.Keyring.Notice = func(text string) { note("%s", text) }
 	return s, nil
 }
 
+// valueFlags say where a value comes from. It is never an argument.
+type valueFlags struct {
+	Clipboard bool `xor:"from" help:"Take the value from the clipboard."`
+	Stdin     bool `xor:"from" help:"Read the value from stdin; one trailing newline is cut off."`
+}
+
+// read gives the value, never empty.
+func (f valueFlags) read(ctx context.Context, key, prompt string) (*secrets.Buffer, error) {
+	value, err := f.source(ctx, key, prompt)
+	if err != nil {
+		return nil, err
+	}
+	if value.Len() == 0 {
+		value.Destroy()
+		return nil, launcher.Mistake("secret "+key+": the value is empty", "nothing was stored")
+	}
+	return value, nil
+}
+
+func (f valueFlags) source(ctx context.Context, key, prompt string) (*secrets.Buffer, error) {
+	switch {
+	case f.Stdin:
+		all, err := secrets.ReadBuffer(os.Stdin, secrets.MaxValue+1)
+		if err != nil {
+			return nil, valueError(key, err)
+		}
+		return all.TrimNewline(), nil
+	case f.Clipboard:
+		c, err := launcher.FindClipboard("--stdin reads the value from stdin")
+		if err != nil {
+			return nil, err
+		}
+		all, err := c.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return all.TrimNewline(), nil
+	}
+	value, err := launcher.AskSecret(prompt, false)
+	if errors.Is(err, launcher.ErrNoTerminal) {
+		return nil, launcher.Mistake("secret "+key+": there is no terminal to ask at", "--stdin reads the value from stdin, --clipboard from the clipboard")
+	}
+	return value, valueError(key, err)
+}
+
+// valueError names the secret.
+func valueError(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &secrets.Error{Name: key, Err: err, Fix: "nothing was stored"}
+}
+
+// metaFlags are what is known about a secret beside its value.
+type metaFlags struct {
+	Type    string `enum:",token,password,key,cert" default:"" placeholder:"token|password|key|cert" help:"What it is."`
+	Expires string `placeholder:"DATE" help:"When it expires: 2030-12-31, or 90d."`
+	Strict  *bool  `negatable:"" help:"Ask a person at the terminal for every read."`
+	Rotate  string `placeholder:"URL" help:"Page where it is renewed."`
+	Bundle  string `placeholder:"NAME" help:"Group that ward bundle loads."`
+	Desc    string `placeholder:"TEXT" help:"What it is for, in one line."`
+}
+
+// change gives what Put does to the index. What is not said stays; a date that has passed belonged to the old value.
+func (f metaFlags) change(key string) (func(*secrets.Meta) error, error) {
+	now := time.Now()
+	var expires time.Time
+	if f.Expires != "" {
+		var err error
+		if expires, err = secrets.ParseExpires(f.Expires, now); err != nil {
+			return nil, &secrets.Error{Name: key, Err: err, Fix: hint(err)}
+		}
+	}
+	return func(m *secrets.Meta) error {
+		set := func(field *string, value string) {
+			if value != "" {
+				*field = value
+			}
+		}
+		set(&m.Type, f.Type)
+		set(&m.Rotate, f.Rotate)
+		set(&m.Bundle, f.Bundle)
+		set(&m.Desc, f.Desc)
+		if f.Strict != nil {
+			m.Strict = *f.Strict
+		}
+		if !expires.IsZero() {
+			m.Expires = expires
+		} else if !m.Expires.IsZero() && !m.Expires.After(now) {
+			note("%s: the old value expired on %s; --expires says when this one does", key, m.Expires.Format(time.DateOnly))
+			m.Expires = time.Time{}
+		}
+		return nil
+	}, nil
+}
+
 type setCmd struct {
-	Key   string `arg:"" help:"Name, for example org/project/KEY."`
-	Stdin bool   `help:"Read the value from stdin; one trailing newline is cut off."`
+	storeFlag
+	Key string `arg:"" help:"Name, for example org/project/KEY."`
+	valueFlags
+	metaFlags
 }
 
 // Help is the example of `ward set --help`.
 func (setCmd) Help() string {
-	return "ward set github_token\npass show github | ward set github_token --stdin"
+	return "ward set acme/api/TOKEN --type token --expires 90d --rotate https://example.com/tokens\npass show github | ward set github_token --stdin"
 }
 
 // Run is `ward set`.
 func (c *setCmd) Run() error {
-	s, err := stores()
+	ctx := context.Background()
+	s, err := c.open()
 	if err != nil {
 		return err
 	}
 	if err := bareName(c.Key); err != nil {
 		return err
 	}
-	ctx := context.Background()
-	value, err := c.value()
+	caller, err := allowed(ctx, detect.Set, c.Key)
+	if err != nil {
+		return err
+	}
+	change, err := c.change(c.Key)
+	if err != nil {
+		return err
+	}
+	value, err := c.read(ctx, c.Key, c.Key)
 	if err != nil {
 		return err
 	}
 	defer value.Destroy()
-	if value.Len() == 0 {
-		return launcher.Mistake("secret "+c.Key+": the value is empty", "nothing was stored")
+	keep := s.Keep(ctx)
+	fresh := keep.Name == "vault" && !s.Vault.Exists()
+	did := "stored"
+	err = keep.Put(ctx, c.Key, value, false, change)
+	if errors.Is(err, secrets.ErrExists) {
+		did = "replaced"
+		if err = permitted(ctx, &caller, detect.SetOver, c.Key); err == nil {
+			err = keep.Put(ctx, c.Key, value, true, change)
+		}
 	}
-	choice := s.Default(ctx)
-	fresh := choice.Name == "vault" && !s.Vault.Exists()
-	if err := choice.Store.Put(ctx, c.Key, value); err != nil {
+	if err != nil {
 		return err
 	}
 	if fresh {
 		note("made a vault in %s, since there is no keyring here; its passphrase opens it", s.Vault.Dir)
 	}
-	note("stored %s in the %s", c.Key, choice.Name)
+	note("%s %s in the %s", did, c.Key, keep.Name)
+	unguarded(c.Key, value)
 	return nil
 }
 
-func (c *setCmd) value() (*secrets.Buffer, error) {
-	if !c.Stdin {
-		value, err := launcher.AskSecret(c.Key, false)
-		if err != nil {
-			return nil, launcher.Mistake("secret "+c.Key+": there is no terminal to ask at", "--stdin reads the value from stdin")
-		}
-		return value, nil
-	}
-	all, err := secrets.ReadBuffer(os.Stdin, secrets.MaxValue)
-	if err != nil {
-		return nil, err
-	}
-	defer all.Destroy()
-	size := all.Len()
-	all.Use(func(v []byte) error {
-		if size > 0 && v[size-1] == '\n' {
-			size--
+// unguarded says what the guard cannot do for a value.
+func unguarded(key string, value *secrets.Buffer) {
+	value.Use(func(v []byte) error {
+		never, alone := launcher.Guardable(key, v)
+		if never != "" {
+			note("the guard cannot mask it in output: %s", never)
+		} else if alone != "" {
+			note("%s", alone)
 		}
 		return nil
 	})
-	value, err := secrets.NewBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	err = all.Use(func(from []byte) error {
-		return value.Use(func(to []byte) error { copy(to, from); return nil })
-	})
-	return value, err
 }
 
 // bareName refuses references where a name is wanted.
@@ -112,100 +212,5 @@ func bareName(key string) error {
 	if ref.Scheme != "" {
 		return launcher.Mistake(key+": is a reference, and a name is wanted", "ward writes to its own store only; use the other program for its own")
 	}
-	return nil
-}
-
-type getCmd struct {
-	Key string `arg:"" help:"Name or reference."`
-	Raw bool   `help:"Print the value to stdout."`
-}
-
-// Help is the example of `ward get --help`.
-func (getCmd) Help() string { return "ward get github_token --raw | wc -c" }
-
-// Run is `ward get`. Without --raw it says whether the secret is there and can be read, without showing it.
-func (c *getCmd) Run(stdout io.Writer) error {
-	s, err := stores()
-	if err != nil {
-		return err
-	}
-	ref, err := secrets.ParseRef(c.Key)
-	if err != nil {
-		return err
-	}
-	found, err := s.Resolver().Resolve(context.Background(), []secrets.Ref{ref})
-	if err != nil {
-		return err
-	}
-	value := found[ref]
-	defer value.Destroy()
-	if !c.Raw {
-		note("%s is there, %d bytes; --raw prints it", ref, value.Len())
-		return nil
-	}
-	return value.Use(func(v []byte) error {
-		_, err := stdout.Write(v)
-		return err
-	})
-}
-
-type lsCmd struct {
-	Prefix string `arg:"" optional:"" help:"Only names that begin with it."`
-	JSON   bool   `name:"json" help:"Print a JSON array."`
-}
-
-// Help is the example of `ward ls --help`.
-func (lsCmd) Help() string { return "ward ls acme/" }
-
-// Run is `ward ls`.
-func (c *lsCmd) Run(stdout io.Writer) error {
-	s, err := stores()
-	if err != nil {
-		return err
-	}
-	ctx := context.Background()
-	all, err := s.Default(ctx).Store.List(ctx)
-	if err != nil {
-		return err
-	}
-	names := []string{}
-	for _, name := range all {
-		if strings.HasPrefix(name, c.Prefix) {
-			names = append(names, name)
-		}
-	}
-	if c.JSON {
-		return json.NewEncoder(stdout).Encode(names)
-	}
-	for _, name := range names {
-		if _, err := fmt.Fprintln(stdout, clean(name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type rmCmd struct {
-	Key string `arg:"" help:"Name of the secret."`
-}
-
-// Help is the example of `ward rm --help`.
-func (rmCmd) Help() string { return "ward rm github_token" }
-
-// Run is `ward rm`.
-func (c *rmCmd) Run() error {
-	s, err := stores()
-	if err != nil {
-		return err
-	}
-	if err := bareName(c.Key); err != nil {
-		return err
-	}
-	ctx := context.Background()
-	choice := s.Default(ctx)
-	if err := choice.Store.Delete(ctx, c.Key); err != nil {
-		return err
-	}
-	note("removed %s from the %s", c.Key, choice.Name)
 	return nil
 }

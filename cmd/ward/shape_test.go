@@ -31,7 +31,9 @@ func exits() map[string]string {
 		"main.main":                "the one place for everything else",
 		"sandbox.Enter":            "this process is stage two and must not become ward's command line",
 		"sandbox.stageTwo.reap":    "the supervisor is gone: there is nobody to return to",
+		"session.Enter":            "this process keeps secrets in the background and must not become ward's command line",
 		"launcher.EnterResolver":   "this process is the resolver and must not become ward's command line",
+		"launcher.EnterClipboard":  "this process only empties the clipboard and must not become ward's command line",
 		"launcher.session.crashed": "a panic in a goroutine, after the terminal was given back",
 		"launcher.hideTyping":      "a signal during a prompt, after echo was switched on again",
 	}
@@ -323,7 +325,7 @@ func TestShapeSkips(t *testing.T) {
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/faults.md"} {
 		data, err := os.ReadFile(filepath.Join(shapeRoot(), name))
 		if err != nil {
 			t.Fatal(err)

@@ -22,11 +22,19 @@ func complain(err error) { fcomplain(os.Stderr, err) }
 func fcomplain(w io.Writer, err error) {
 	for _, e := range parts(err) {
 		fmt.Fprintf(w, "ward: %s\n", clean(e.Error()))
-		var h interface{ Hint() string }
-		if errors.As(e, &h) && h.Hint() != "" {
-			fmt.Fprintf(w, "      %s\n", clean(h.Hint()))
+		if h := hint(e); h != "" {
+			fmt.Fprintf(w, "      %s\n", clean(h))
 		}
 	}
+}
+
+// hint is what an error says to do, or "".
+func hint(err error) string {
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) {
+		return ""
+	}
+	return h.Hint()
 }
 
 // parts takes joined errors apart, however deep: kong joins, and so do profiles and secrets.

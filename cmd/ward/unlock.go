@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"ward/launcher"
+	"ward/launcher/session"
+)
+
+type unlockCmd struct {
+	storeFlag
+	Prefix string        `arg:"" help:"Which secrets: a name, or what it begins with up to a slash."`
+	For    time.Duration `default:"4h" placeholder:"4h" help:"How long; time that the machine sleeps counts."`
+}
+
+// Help is the example of `ward unlock --help`.
+func (unlockCmd) Help() string {
+	return "ward unlock acme/api --for 4h\nward run --env-credential acme/api/token -- make deploy"
+}
+
+// Run is `ward unlock`.
+func (c *unlockCmd) Run() error {
+	if err := bareName(strings.TrimSuffix(c.Prefix, "/")); err != nil {
+		return err
+	}
+	if c.For < session.Shortest || c.For > session.Longest {
+		return launcher.Mistake("--for "+c.For.String()+": not between "+session.Shortest.String()+" and "+session.Longest.String(), "ward unlock "+c.Prefix+" --for 4h")
+	}
+	caller, err := session.Caller()
+	if err != nil {
+		return err
+	}
+	s, err := c.open()
+	if err != nil {
+		return err
+	}
+	done, err := s.Unlock(context.Background(), launcher.Unlocking{Prefix: c.Prefix, Last: c.For, Caller: caller})
+	if err != nil {
+		return refused(err)
+	}
+	note("unlocked %s in this terminal: %s, until %s; ward lock ends it", c.Prefix, strings.Join(done.Names, ", "), done.Until.Format("15:04 on 2 January"))
+	if len(done.Strict) > 0 {
+		note("asked for every time, since strict: %s", strings.Join(done.Strict, ", "))
+	}
+	return nil
+}

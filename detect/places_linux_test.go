@@ -1,0 +1,168 @@
+package detect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// needsRoot is for what only root may set up.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		needs(t, "root")
+	}
+}
+
+// TestTerminal opens real terminals above and below an agent.
+func TestTerminal(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		line string // AGENT is a program called claude, PROBE a command line
+		want bool
+	}{
+		{"a person's shell started the agent", `script -qec "AGENT -c 'PROBE; true'; true" /dev/null`, false},
+		{"the terminal was opened for the agent", `script -qec "exec AGENT -c 'PROBE; true'" /dev/null`, false},
+		{"the agent opened it", `AGENT -c 'script -qec "PROBE; true" /dev/null; true'`, true},
+		{"the agent opened it, within a person's", `script -qec "AGENT -c 'script -qec \"PROBE; true\" /dev/null; true'; true" /dev/null`, true},
+		{"a shell without a terminal", `script -qec "AGENT -c 'setsid -w PROBE; true'; true" /dev/null`, false},
+		{"no agent", `script -qec "PROBE; true" /dev/null`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, tool := range []string{"script", "setsid"} {
+				needsProgram(t, tool)
+			}
+			f := newFixture(t)
+			line := strings.NewReplacer("AGENT", f.shell(t, "claude"), "PROBE", f.look()).Replace(c.line)
+			s := f.run(t, "bash", "-c", line+"; true")
+			if s.Tree.OwnTerminal != c.want {
+				for _, p := range s.Tree.Chain {
+					t.Logf("%d %s session %d terminal %v", p.PID, p.Exe, p.Session, p.Terminal)
+				}
+				t.Errorf("own terminal %v, want %v (%s)", s.Tree.OwnTerminal, c.want, s.Tree.Why)
+			}
+		})
+	}
+}
+
+// TestNamespace looks from inside a process namespace, where the tree ends.
+func TestNamespace(t *testing.T) {
+	needsRoot(t)
+	for _, tool := range []string{"unshare", "nsenter"} {
+		needsProgram(t, tool)
+	}
+	for _, c := range []struct {
+		name, line, want string
+	}{
+		{"the agent within", `unshare -pf --mount-proc AGENT -c 'PROBE; true'; true`, "claude"},
+		{"the agent outside, which is not seen", `AGENT -c "unshare -pf --mount-proc bash -c 'PROBE; true'; true"`, ""},
+		{"the agent outside, which put a process into it", `AGENT -c 'unshare -pf --mount-proc sleep 9 & sleep 0.3
+			in=$(cat /proc/$!/task/$!/children); nsenter -p -m -t $in PROBE; kill -9 $in; wait'`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			line := strings.NewReplacer("AGENT", f.shell(t, "claude"), "PROBE", f.look()).Replace(c.line)
+			s := f.run(t, "bash", "-c", line)
+			if s.Tree.Agent != c.want {
+				t.Errorf("agent %q, want %q (%s)", s.Tree.Agent, c.want, s.Tree.Why)
+			}
+			if first := s.Tree.Chain[len(s.Tree.Chain)-1]; first.PPID != 0 || first.PID == os.Getpid() {
+				t.Errorf("the chain ends at %d, child of %d; want a child of nobody", first.PID, first.PPID)
+			}
+		})
+	}
+}
+
+// TestOtherUser looks from an ordinary user's process at parents of root.
+func TestOtherUser(t *testing.T) {
+	needsRoot(t)
+	for _, tool := range []string{"setpriv", "unshare", "mount"} {
+		needsProgram(t, tool)
+	}
+	as := "setpriv --reuid 1000 --regid 1000 --clear-groups "
+	for _, c := range []struct {
+		name, line, agent, why string
+	}{
+		// The link to the file is closed, the command line is not.
+		{"root's agent", `AGENT -c '` + as + `PROBE; true'`, "claude", "is Claude Code (/"},
+		{"root's editor", `vim -N -u NONE -es -c '!` + as + `PROBE' -c 'q!' claude`, "", "no agent among "},
+		{"hidepid", `unshare -pfm --mount-proc bash -c "mount -o remount,hidepid=2 /proc && AGENT -c '` + as + `PROBE; true'; true"`,
+			"", "has ended or is hidden"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			open := filepath.Join(f.dir, "open")
+			// The probe runs as somebody else: let him in, and let him write.
+			for dir := f.dir; dir != filepath.Dir(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
+				if dir == os.TempDir() {
+					break
+				}
+				if err := os.Chmod(dir, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Mkdir(open, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(open, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			f.out = filepath.Join(open, "sight")
+			f.probe = copyProbe(t, f.dir)
+			line := strings.NewReplacer("AGENT", f.shell(t, "claude"), "PROBE", f.look()).Replace(c.line)
+			s := f.run(t, "bash", "-c", line+"; true")
+			if s.Tree.Agent != c.agent || !strings.Contains(s.Tree.Why, c.why) {
+				t.Errorf("agent %q (%s), want %q (…%s…)", s.Tree.Agent, s.Tree.Why, c.agent, c.why)
+			}
+			if s.Tree.Chain[0].UID != 1000 {
+				t.Fatalf("the probe ran as %d", s.Tree.Chain[0].UID)
+			}
+		})
+	}
+}
+
+// copyProbe makes a probe that others may run: go keeps test binaries to
+// their owner.
+func copyProbe(t *testing.T, dir string) prober {
+	t.Helper()
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := filepath.Join(dir, "copy")
+	file := filepath.Join(sub, probeName)
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return prober{file}
+}
+
+// TestProcessSystem reads processes of this machine.
+func TestProcessSystem(t *testing.T) {
+	self, err := System().Process(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if self.PID != os.Getpid() || self.PPID != os.Getppid() || self.Exe != exe || self.UID != os.Getuid() ||
+		fmt.Sprint(self.Argv) != fmt.Sprint(os.Args) || self.Start == 0 {
+		t.Errorf("this process is %+v", self)
+	}
+	for _, pid := range []int{0, -1, 1 << 30} {
+		if p, err := System().Process(pid); err == nil {
+			t.Errorf("process %d is %+v, want an error", pid, p)
+		}
+	}
+	if kernel, err := System().Process(2); err == nil && kernel.Name == "kthreadd" && (kernel.Exe != "" || kernel.Argv != nil) {
+		t.Errorf("the kernel's thread is %+v", kernel)
+	}
+}

@@ -1,0 +1,322 @@
+package guard
+
+import "unicode/utf8"
+
+// form is a squeezed text that stands for a value in some encoding, and for
+// each of its characters the first byte of the value that a window covers
+// which begins there, and the end of what one covers which ends there.
+type form struct {
+	text   []byte
+	lo, hi []int32
+	mute   []bool // the character tells nothing of the value: no window need end there
+	own    []int  // characters up to each that the plain value has not; nil: nothing is the same
+}
+
+func (f *form) reset() {
+	f.text, f.lo, f.hi, f.mute, f.own = f.text[:0], f.lo[:0], f.hi[:0], f.mute[:0], nil
+}
+
+func (f *form) put(c byte, lo, hi int, mute bool) {
+	f.text, f.lo, f.hi, f.mute = append(f.text, c), append(f.lo, int32(lo)), append(f.hi, int32(hi)), append(f.mute, mute)
+}
+
+func (f *form) wipe() { clear(f.text[:cap(f.text)]) }
+
+// encoding is a way in which programs write a value out that changes its
+// letters and digits.
+type encoding struct {
+	name   string
+	widths []int
+	every  int // only windows at every so many places; their neighbours are masked unseen
+	write  func(f, spare *form, raw []byte)
+}
+
+// encodings are all that a print knows, besides the value turned round. What
+// differs in symbols only is one: the base64 of addresses and that of mail,
+// percent signs and spaced hexadecimal numbers, lists of JSON and of Python.
+func encodings() []encoding {
+	list := []encoding{
+		{"upper case", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.cased(raw, 'a', 'z') }},
+		{"lower case", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.cased(raw, 'A', 'Z') }},
+		{"hexadecimal, od -t x1, xxd", []int{16, 24}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789abcdef") }},
+		{"hexadecimal in capitals, %XX", []int{16, 24}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789ABCDEF") }},
+		{`\xXX, &#xXX;`, []int{24, 40}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "x", "0123456789abcdef") }},
+		{"0xXX lists", []int{40, 64}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "0x", "0123456789abcdef") }},
+		{`\u00XX`, []int{40, 64}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "u00", "0123456789abcdef") }},
+		{"decimal lists, &#DD;", []int{24, 40}, 1, func(f, _ *form, raw []byte) { f.decimal(raw) }},
+		{"JSON, Go and JavaScript strings", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, jsonEscape) }},
+		{"reserved characters as %XX", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, percentEscape) }},
+		{"reserved characters as %xx", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, percentLower) }},
+		{"HTML", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, htmlEscape) }},
+		{"HTML with numbers", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, htmlNumbers) }},
+	}
+	for at := range 3 {
+		list = append(list, encoding{"base64", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.base64(raw, at, false) }})
+		for outer := range 3 {
+			list = append(list, encoding{"base64 twice", []int{24, 40}, 8, func(f, spare *form, raw []byte) {
+				spare.reset()
+				spare.base64(raw, at, true)
+				f.base64(spare.text, outer, false)
+				f.through(spare, len(raw))
+			}})
+		}
+	}
+	return list
+}
+
+// encode takes the windows of all encodings. A window of an encoding is worth
+// knowing where it covers one of the value itself that is.
+func (m *maker) encode(part stretch, s *squeezed, picked []place) {
+	need := needs(len(part.text), s, picked)
+	var f, spare form
+	defer f.wipe()
+	defer spare.wipe()
+	for _, e := range encodings() {
+		f.reset()
+		e.write(&f, &spare, part.text)
+		m.take(&f, e, need)
+	}
+	m.turned(s, picked)
+}
+
+// needs tells for each byte of a value the smallest end of a window picked
+// that begins there or later.
+func needs(n int, s *squeezed, picked []place) []int32 {
+	need := make([]int32, n+1)
+	for i := range need {
+		need[i] = int32(n + 1)
+	}
+	for _, w := range picked {
+		at, end := s.steps[w.at], s.steps[w.at+w.width-1]+1
+		need[at] = min(need[at], end)
+	}
+	for i := n - 1; i >= 0; i-- {
+		need[i] = min(need[i], need[i+1])
+	}
+	return need
+}
+
+// take takes the windows of one form, at each place the narrowest that covers
+// a window picked.
+func (m *maker) take(f *form, e encoding, need []int32) {
+	n := len(f.text)
+	if n < e.widths[0] {
+		return
+	}
+	picked := make([]place, 0, n)
+	for j := 0; j < n; j += e.every {
+		for _, w := range e.widths {
+			if j+w > n {
+				break
+			}
+			if need[f.lo[j]] <= f.hi[j+w-1] {
+				if !f.mute[j+w-1] && (f.own == nil || f.own[j+w-1] > 0 && (j == 0 || f.own[j+w-1] > f.own[j-1])) {
+					picked = append(picked, place{int32(j), int32(w)})
+				}
+				break
+			}
+		}
+	}
+	for _, w := range picked {
+		reach := uint32(0)
+		if e.every > 1 {
+			reach = uint32(min(e.every, int(w.at)))<<16 | uint32(min(e.every, n-int(w.at+w.width)))
+		}
+		m.window(f.text, int(w.at), int(w.width), reach)
+	}
+	m.anchors(f.text, picked)
+}
+
+// turned takes the windows of the value turned round.
+func (m *maker) turned(s *squeezed, picked []place) {
+	n := len(s.text)
+	back := make([]byte, n, n+slack)
+	defer func() { clear(back) }()
+	for i, c := range s.text {
+		back[n-1-i] = c
+	}
+	mirrored := make([]place, 0, len(picked))
+	for i := len(picked) - 1; i >= 0; i-- {
+		w := place{int32(n) - picked[i].at - picked[i].width, picked[i].width}
+		mirrored = append(mirrored, w)
+		m.window(back, int(w.at), int(w.width), 0)
+	}
+	m.anchors(back, mirrored)
+}
+
+// cased writes raw with the letters from first to last in the other case, if
+// there are any.
+func (f *form) cased(raw []byte, first, last byte) {
+	changed := false
+	for i, c := range raw {
+		if first <= c && c <= last {
+			c ^= 0x20
+			changed = true
+		}
+		if class(c) < classSymbol {
+			f.put(c, i, i+1, false)
+		}
+	}
+	if !changed {
+		f.reset()
+	}
+}
+
+func (f *form) hex(raw []byte, ahead, digits string) {
+	for i, c := range raw {
+		unit := len(ahead) + 2
+		for k := range len(ahead) {
+			f.put(ahead[k], (i*unit+k+1)/unit, i, true)
+		}
+		f.put(digits[c>>4], i, i, false)
+		f.put(digits[c&15], i+1, i+1, false)
+	}
+}
+
+func (f *form) decimal(raw []byte) {
+	for i, c := range raw {
+		lo := i
+		for _, unit := range [...]byte{100, 10, 1} {
+			if c < unit && unit > 1 {
+				continue
+			}
+			hi := i
+			if unit == 1 {
+				hi = i + 1
+			}
+			f.put('0'+c/unit%10, lo, hi, false)
+			lo = i + 1
+		}
+	}
+}
+
+const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// base64 writes what is the same of raw in base64 whatever stands before it,
+// so many bytes past a multiple of three: characters that hold six bits of it.
+// Its two symbols are left out, as they are where it is looked for, unless all
+// is asked for.
+func (f *form) base64(raw []byte, past int, all bool) {
+	end := 8 * len(raw)
+	for bit := (6 - 8*past%6) % 6; bit+6 <= end; bit += 6 {
+		pair := uint(raw[bit/8]) << 8
+		if bit/8+1 < len(raw) {
+			pair |= uint(raw[bit/8+1])
+		}
+		c := pair >> (10 - bit%8) & 63
+		if c < 62 || all {
+			f.put(base64Digits[c], (bit+7)/8, (bit+6)/8, false)
+		}
+	}
+}
+
+// through makes what f covers of the text of inner what it covers of the n
+// bytes that inner stands for.
+func (f *form) through(inner *form, n int) {
+	for j := range f.text {
+		if lo := int(f.lo[j]); lo < len(inner.lo) {
+			f.lo[j] = inner.lo[lo]
+		} else {
+			f.lo[j] = int32(n)
+		}
+		if f.hi[j] > 0 {
+			f.hi[j] = inner.hi[f.hi[j]-1]
+		}
+	}
+}
+
+// escaped are the widths of windows with an escape in them.
+var escaped = []int{8, 12, 16, 24}
+
+// escape writes raw with what escape gives for its bytes.
+func (f *form) escape(raw []byte, escape func(rest []byte) (letters string, size int)) {
+	own := 0
+	for i := 0; i < len(raw); {
+		letters, size := escape(raw[i:])
+		own += len(letters)
+		for k := range len(letters) {
+			hi := i
+			if k == len(letters)-1 {
+				hi = i + size
+			}
+			f.put(letters[k], i+oneIf(k > 0), hi, false)
+			f.own = append(f.own, own)
+		}
+		if letters == "" && class(raw[i]) < classSymbol {
+			f.put(raw[i], i, i+1, false)
+			f.own = append(f.own, own)
+		}
+		i += size
+	}
+	if own == 0 {
+		f.reset()
+	}
+}
+
+const upperHex, lowerHex = "0123456789ABCDEF", "0123456789abcdef"
+
+// jsonEscape gives the letters that JSON, and the languages that it comes from,
+// write for a control character, for what HTML would take for its own, and for
+// what is not ASCII.
+func jsonEscape(rest []byte) (string, int) {
+	switch c := rest[0]; {
+	case c == '\n':
+		return "n", 1
+	case c == '\r':
+		return "r", 1
+	case c == '\t':
+		return "t", 1
+	case c < ' ' || c == '<' || c == '>' || c == '&':
+		return "u00" + lowerHex[c>>4:c>>4+1] + lowerHex[c&15:c&15+1], 1
+	case c >= utf8.RuneSelf:
+		r, size := utf8.DecodeRune(rest)
+		if size > 1 && r < 0x10000 {
+			return "u" + string([]byte{lowerHex[r>>12], lowerHex[r>>8&15], lowerHex[r>>4&15], lowerHex[r&15]}), size
+		}
+	}
+	return "", 1
+}
+
+func percentEscape(rest []byte) (string, int) {
+	switch c := rest[0]; {
+	case class(c) < classSymbol || c == '-' || c == '_' || c == '.' || c == '~':
+		return "", 1
+	default:
+		return upperHex[c>>4:c>>4+1] + upperHex[c&15:c&15+1], 1
+	}
+}
+
+func percentLower(rest []byte) (string, int) {
+	switch c := rest[0]; {
+	case class(c) < classSymbol || c == '-' || c == '_' || c == '.' || c == '~':
+		return "", 1
+	default:
+		return lowerHex[c>>4:c>>4+1] + lowerHex[c&15:c&15+1], 1
+	}
+}
+
+func htmlEscape(rest []byte) (string, int) {
+	switch rest[0] {
+	case '&':
+		return "amp", 1
+	case '<':
+		return "lt", 1
+	case '>':
+		return "gt", 1
+	case '"':
+		return "quot", 1
+	case '\'':
+		return "apos", 1
+	}
+	return "", 1
+}
+
+func htmlNumbers(rest []byte) (string, int) {
+	switch rest[0] {
+	case '"':
+		return "34", 1
+	case '\'':
+		return "39", 1
+	}
+	return htmlEscape(rest)
+}

@@ -1,0 +1,139 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ward/detect"
+	"ward/launcher/broker"
+	sessions "ward/launcher/session"
+	"ward/secrets"
+)
+
+// Reading is a read of secrets that is about to happen.
+type Reading struct {
+	Refs     []secrets.Ref
+	Unlocked map[secrets.Ref]*secrets.Buffer // what a session of this terminal gave
+	Prove    Presence                        // nil is TypeBack
+	Now      time.Time
+}
+
+// Admit decides whether secrets may be read now, by what the index knows about them and by the configuration: what has
+// expired and is strict may not, and what is strict needs a person at the terminal each time. notices are for people.
+//
+// The index is read only if one of the references is ward's own, so that a launch without stored secrets does not wait
+// for it.
+func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err error) {
+	var names []string
+	unlocked := map[string]bool{}
+	for _, ref := range r.Refs {
+		if ref.Scheme == "" || ref.Scheme == "vault" {
+			names = append(names, ref.Path)
+			unlocked[ref.Path] = r.Unlocked[ref] != nil
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	known, err := s.Keyring.Index.All()
+	if err != nil {
+		return nil, err // what is strict is not known: closed
+	}
+	config, err := loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	var refused []error
+	var ask []string
+	for _, name := range names {
+		meta := known[name]
+		switch notice, expired := expiry(name, meta, r.Now); {
+		case expired && meta.Strict:
+			refused = append(refused, &secrets.Error{Name: name, Err: errors.New("has expired, and is strict"), Fix: renew(name, meta)})
+		case notice != "":
+			notices = append(notices, notice)
+		}
+		if meta.Strict || config.Presence == "always" || config.Presence == "session" && !unlocked[name] {
+			ask = append(ask, name)
+		}
+	}
+	if err := errors.Join(refused...); err != nil || len(ask) == 0 {
+		return notices, err
+	}
+	// The vault's passphrase, typed a moment ago, proves the same.
+	if s.typed.Load() {
+		return notices, nil
+	}
+	prove := r.Prove
+	if prove == nil {
+		prove = TypeBack
+	}
+	if err := prove(ctx, "hand over "+strings.Join(ask, ", ")+"?"); err != nil {
+		return notices, fmt.Errorf("secret %s: %w", strings.Join(ask, ", "), err)
+	}
+	return notices, nil
+}
+
+// admitted is Admit for values that were read already: where they may not be handed over, they are destroyed.
+func (s *Stores) admitted(ctx context.Context, found, unlocked map[secrets.Ref]*secrets.Buffer, before []string) (notices []string, err error) {
+	refs := slices.SortedFunc(maps.Keys(found), func(a, b secrets.Ref) int { return strings.Compare(a.String(), b.String()) })
+	notices, err = s.Admit(ctx, Reading{Refs: refs, Unlocked: unlocked, Now: time.Now()})
+	if err != nil {
+		for _, value := range found {
+			value.Destroy()
+		}
+		clear(found)
+	}
+	return append(before, notices...), err
+}
+
+// Read reads secrets for a caller who may do so: out of a session of the terminal, else from where they are.
+func (s *Stores) Read(ctx context.Context, refs []secrets.Ref, action detect.Action, caller detect.Caller) (found map[secrets.Ref]*secrets.Buffer, notices []string, err error) {
+	unlocked := map[secrets.Ref]*secrets.Buffer{}
+	var rest []secrets.Ref
+	for _, ref := range refs {
+		value, err := (*secrets.Buffer)(nil), error(sessions.ErrNone)
+		if ref.Scheme == "" && sessions.Near(caller) {
+			value, err = FromSession(ref.Path, action, caller)
+		}
+		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
+			return nil, nil, refusal
+		}
+		if err != nil { // none has it, or it is ending
+			rest = append(rest, ref)
+			continue
+		}
+		unlocked[ref] = value
+	}
+	found, err = s.Resolver().Resolve(ctx, rest)
+	if err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(found, unlocked)
+	notices, err = s.admitted(ctx, found, unlocked, nil)
+	return found, notices, err
+}
+
+// expiry is a line about a secret that has expired or soon will.
+func expiry(name string, meta secrets.Meta, now time.Time) (notice string, expired bool) {
+	left := meta.Expires.Sub(now)
+	switch {
+	case meta.Expires.IsZero() || left > secrets.Soon:
+		return "", false
+	case left <= 0:
+		return fmt.Sprintf("%s expired on %s; %s", name, meta.Expires.Format(time.DateOnly), renew(name, meta)), true
+	}
+	return fmt.Sprintf("%s expires on %s; %s", name, meta.Expires.Format(time.DateOnly), renew(name, meta)), false
+}
+
+func renew(name string, meta secrets.Meta) string {
+	if meta.Rotate != "" {
+		return "renew it at " + meta.Rotate + ", then: ward rotate " + name
+	}
+	return "renew it, then: ward rotate " + name
+}

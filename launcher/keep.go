@@ -1,0 +1,92 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+
+	"ward/guard"
+	"ward/secrets"
+)
+
+// marksKey is the name, among ward's own values in a store, of the key that the marks of its secrets are made under.
+const marksKey = "marks"
+
+var errQuiet = errors.New("nobody is asked for this")
+
+// choose is the flag, else config.json, else what this machine has.
+func (s *Stores) choose(ctx context.Context) secrets.Choice {
+	want, why := s.Want, "--store"
+	if want == "" {
+		config, err := loadConfig()
+		if err != nil {
+			// Half a configuration may name the wrong store, so there is none.
+			return secrets.Choice{Store: noStore{err}, Name: "none", Why: "the configuration cannot be read: " + err.Error()}
+		}
+		want, why = config.Store, "config.json"
+	}
+	switch want {
+	case "keyring":
+		return secrets.Choice{Store: &s.Keyring, Name: "keyring", Why: why + " says so"}
+	case "vault":
+		return secrets.Choice{Store: &s.Vault, Name: "vault", Why: why + " says so"}
+	}
+	return secrets.Default(ctx, &s.Keyring, &s.Vault)
+}
+
+func loadConfig() (secrets.Config, error) {
+	file, err := secrets.ConfigFile()
+	if err != nil {
+		return secrets.Config{}, err
+	}
+	return secrets.LoadConfig(file)
+}
+
+// noStore gives one error to all who want something of it.
+type noStore struct{ error }
+
+func (n noStore) Fetch(context.Context, string) (*secrets.Buffer, error) { return nil, n.error }
+func (n noStore) Put(context.Context, string, *secrets.Buffer) error     { return n.error }
+func (n noStore) Delete(context.Context, string) error                   { return n.error }
+func (n noStore) List(context.Context) ([]string, error)                 { return nil, n.error }
+
+// Keep is the default store with what is known about its secrets.
+func (s *Stores) Keep(ctx context.Context) secrets.Keep {
+	k := secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}
+	k.Marks = func(ctx context.Context, value []byte) []byte {
+		key, err := s.MarksKey(ctx)
+		if err != nil {
+			return nil // to mark is not worth a question; `ward check` names what has no marks
+		}
+		return guard.MakeMarks(key, value)
+	}
+	return k
+}
+
+// MarksKey is what the marks in the index were made under. It is in the store, and made there when it is first asked
+// for. Nobody is asked for anything: where the store is locked, that is an error.
+func (s *Stores) MarksKey(ctx context.Context) (key guard.Key, err error) {
+	s.quiet.Store(true)
+	defer s.quiet.Store(false)
+	own, err := secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}.Own(ctx, marksKey, len(key))
+	copy(key[:], own)
+	clear(own)
+	return key, err
+}
+
+// Guardable says why the guard could not find a value in a launch's output, and whether it finds it only standing by
+// itself. Both are empty for what it finds anywhere.
+func Guardable(name string, value []byte) (never, alone string) {
+	key, err := guard.NewKey()
+	if err != nil {
+		return err.Error(), ""
+	}
+	g, report := guard.New(key, []guard.Print{guard.Fingerprint(key, name, value)}, guard.Options{})
+	defer g.Wipe()
+	for _, u := range report.Unguarded {
+		never = u.Why
+	}
+	if len(report.Whole) > 0 {
+		alone = name + " is found in output only where it stands by itself"
+	}
+	return never, alone
+}

@@ -1,0 +1,93 @@
+package launcher
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Presence is a way for a person to prove to be there. what is a sentence for people, without a full stop. An error says
+// that nobody did. [TypeBack] works at every terminal; a fingerprint reader or the system's own dialog would be others.
+type Presence func(ctx context.Context, what string) error
+
+// TypeBack asks for a number to be typed at the controlling terminal. The number is new each time, and what was typed
+// ahead is thrown away, so neither a pipe nor a script that answers every question passes. A program that opened the
+// terminal itself can read it and type it: that is what detect.Caller.OwnTerminal is about.
+func TypeBack(ctx context.Context, what string) error {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return Mistake("nobody can be asked: there is no terminal", "a person has to be at the terminal for this")
+	}
+	defer tty.Close()
+	// The kernel would stop a job in the background that asks.
+	if group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
+		return Mistake("nobody can be asked: ward is not in the foreground of its terminal", "a person has to be at the terminal for this")
+	}
+	n, err := rand.Int(rand.Reader, big.NewInt(9000))
+	if err != nil {
+		return err
+	}
+	number := fmt.Sprint(1000 + n.Int64())
+	if err := forgetTyped(int(tty.Fd())); err != nil {
+		return err
+	}
+	fmt.Fprintf(tty, "ward: %s\n      type %s to agree: ", clean(what), number)
+	typed, err := readLine(ctx, tty)
+	if err != nil {
+		fmt.Fprintln(tty)
+		return err
+	}
+	if strings.TrimSpace(typed) != number {
+		return Mistake("not agreed to: "+typedWrong, "nothing was done")
+	}
+	return nil
+}
+
+const typedWrong = "another number was typed"
+
+// askFor is how long a question waits for a person.
+const askFor = 2 * time.Minute
+
+// readLine reads a line of the terminal, as the terminal edits it.
+func readLine(ctx context.Context, tty *os.File) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	var line []byte
+	for one := make([]byte, 1); ; {
+		if err := ctx.Err(); err != nil {
+			return "", fmt.Errorf("nobody answered: %w", err)
+		}
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(tty.Fd()), Events: unix.POLLIN}}, 200)
+		if err != nil && err != unix.EINTR {
+			return "", err
+		}
+		if ready <= 0 {
+			continue
+		}
+		if n, err := tty.Read(one); err != nil || n == 0 {
+			return "", Mistake("not agreed to: nothing was typed", "nothing was done")
+		}
+		if one[0] == '\n' {
+			return string(line), nil
+		}
+		if line = append(line, one[0]); len(line) > maxTyped {
+			return "", Mistake("not agreed to: "+typedWrong, "nothing was done")
+		}
+	}
+}
+
+// clean keeps a name from steering the terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}

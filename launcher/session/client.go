@@ -1,0 +1,191 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ward/detect"
+	"ward/launcher/broker"
+	"ward/secrets"
+)
+
+// Info is what a session tells about itself.
+type Info struct {
+	Prefix string
+	Names  []string
+	Bound  Bound
+	Until  time.Time
+	PID    int
+
+	socket string
+}
+
+// ErrNone is where no session of this terminal has the secret.
+var ErrNone = errors.New("no session of this terminal has it")
+
+// The bounds of how long a session may last.
+const (
+	Shortest = time.Second
+	Longest  = 7 * 24 * time.Hour
+)
+
+// Open starts a session that holds values, by name, and is bound to a process. It replaces the session of the same prefix
+// and process. Presence is for the caller to have proved.
+func Open(prefix string, last time.Duration, at Bound, values map[string]*secrets.Buffer) (Info, error) {
+	if last < Shortest || last > Longest {
+		return Info{}, fmt.Errorf("session: %v is not between %v and %v", last, Shortest, Longest)
+	}
+	if prefix == "" {
+		return Info{}, errors.New("session: without a prefix")
+	}
+	before, err := List()
+	if err != nil {
+		return Info{}, err
+	}
+	o := opening{Prefix: prefix, Bound: at, Last: last}
+	info := Info{Prefix: prefix, Bound: at, Until: time.Now().Add(last)}
+	var in []*secrets.Buffer
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		o.Values = append(o.Values, entry{name, values[name].Len()})
+		in = append(in, values[name])
+		info.Names = append(info.Names, name)
+	}
+	err = somewhere(func(dir string) error {
+		o.Socket = filepath.Join(dir, fmt.Sprintf("%s%d-%s", sessionPrefix, at.PID, rand.Text()))
+		info.PID, err = begin(o, in)
+		return err
+	})
+	if err != nil {
+		return Info{}, err
+	}
+	for _, old := range before {
+		if old.Bound == at && old.Prefix == prefix {
+			lock(old.socket)
+		}
+	}
+	return info, nil
+}
+
+// List gives the sessions of this user that answer, and removes what those left that were killed.
+func List() ([]Info, error) {
+	paths, err := sockets()
+	if err != nil {
+		return nil, err
+	}
+	var list []Info
+	for _, path := range paths {
+		data, err := ask(path, func(c *broker.Client, ctx context.Context) ([]byte, error) {
+			return c.Do(ctx, broker.Status, nil, maxOpening)
+		})
+		if errors.Is(err, unix.ECONNREFUSED) {
+			os.Remove(path) // a socket that nobody listens on, which nobody else will
+		}
+		if err != nil {
+			continue // it is ending, or another version's
+		}
+		var info Info
+		if json.Unmarshal(data, &info) == nil {
+			info.socket = path
+			list = append(list, info)
+		}
+	}
+	return list, nil
+}
+
+// ask makes one request of the socket.
+func ask[T any](path string, f func(*broker.Client, context.Context) (T, error)) (T, error) {
+	var none T
+	short, done, err := shorten(path)
+	if err != nil {
+		return none, err
+	}
+	defer done()
+	c, err := broker.Dial(short)
+	if err != nil {
+		return none, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), quick)
+	defer cancel()
+	return f(c, ctx)
+}
+
+func lock(path string) error {
+	_, err := ask(path, func(c *broker.Client, ctx context.Context) ([]byte, error) { return c.Do(ctx, broker.Lock, nil, 0) })
+	return err
+}
+
+// Mine gives the sessions of the terminal that the caller is in: those that are bound to one of its ancestors.
+func Mine(c detect.Caller) ([]Info, error) {
+	if !Near(c) {
+		return nil, nil
+	}
+	list, err := List()
+	return slices.DeleteFunc(list, func(i Info) bool { return !i.Bound.above(c.Chain) }), err
+}
+
+// Caller is who called this process, as it sees it itself.
+func Caller() (detect.Caller, error) {
+	return detect.Inspect(detect.System(), os.Getpid(), os.LookupEnv)
+}
+
+// Near says, without asking anybody, whether there may be a session of the caller's terminal: most calls end here.
+func Near(c detect.Caller) bool {
+	paths, err := sockets()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(paths, func(path string) bool {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), sessionPrefix), "-")
+		return slices.ContainsFunc(c.Chain, func(p detect.Process) bool { return fmt.Sprint(p.PID) == pid })
+	})
+}
+
+// Get reads a secret out of a session of the caller's terminal, for an action of the access table. ErrNone: there is no
+// such session, or it has no such secret. Other errors are a *broker.Refusal's. The caller destroys the value.
+func Get(name string, action detect.Action, caller detect.Caller) (*secrets.Buffer, error) {
+	mine, err := Mine(caller)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(asking(name, action, caller))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range mine {
+		if !slices.Contains(s.Names, name) {
+			continue
+		}
+		return ask(s.socket, func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) {
+			return c.Secret(ctx, broker.Get, body)
+		})
+	}
+	return nil, ErrNone
+}
+
+// End ends the sessions of the caller's terminal, or every one of this user, and tells which.
+func End(caller detect.Caller, all bool) (ended []Info, err error) {
+	list, err := List()
+	for _, s := range list {
+		if !all && !s.Bound.above(caller.Chain) {
+			continue
+		}
+		if lerr := lock(s.socket); lerr != nil {
+			err = errors.Join(err, fmt.Errorf("session %s: %w", s.Prefix, lerr))
+			continue
+		}
+		ended = append(ended, s)
+	}
+	return ended, err
+}

@@ -1,0 +1,127 @@
+// Package session keeps secrets unlocked for one terminal, and hands one over to a shell.
+//
+// A session is a small process in the background. It holds the values of one prefix in locked memory, and gives them by a
+// unix socket to programs that descend from the process that it is bound to: the one that leads the terminal. It ends
+// when its time is over, when that process ends, or when it is told to.
+//
+// A hand-off is a process of the same kind. It holds the key of one encrypted value for a minute, and gives it once.
+package session
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Dirs are where the sockets may be, best first: $XDG_RUNTIME_DIR/ward, which where the variable is not set is looked for
+// under /run/user/UID, and run in ward's state directory for machines that have neither, or have it read-only.
+func Dirs() ([]string, error) {
+	var dirs []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		dirs = append(dirs, filepath.Join(dir, "ward"))
+	} else {
+		dirs = append(dirs, fmt.Sprintf("/run/user/%d/ward", os.Getuid()))
+	}
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, err
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return append(dirs, filepath.Join(state, "ward", "run")), nil
+}
+
+// own makes a directory that is nobody else's, or says why it is.
+func own(dir string) error {
+	// Of what is above it, only ward's own level is made: a runtime directory that is missing is missing for a reason.
+	above := filepath.Dir(dir)
+	if filepath.Base(above) == "ward" {
+		if err := os.MkdirAll(above, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err == nil {
+		if err := os.Chmod(dir, 0o700); err != nil { // whatever the umask is
+			return err
+		}
+	} else if !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.IsDir() || int(st.Uid) != os.Getuid() || info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s: is not a directory of yours alone", dir)
+	}
+	return nil
+}
+
+// errNowhere says what was wrong with each place.
+type errNowhere struct{ errs []error }
+
+func (e *errNowhere) Error() string {
+	var all []string
+	for _, err := range e.errs {
+		all = append(all, err.Error())
+	}
+	return "no directory for ward's sockets: " + strings.Join(all, "; ")
+}
+
+// Hint says what to do.
+func (e *errNowhere) Hint() string {
+	return "set XDG_RUNTIME_DIR to a directory that only you can enter, and that can be written"
+}
+
+// somewhere calls f with each directory until one is good.
+func somewhere(f func(dir string) error) error {
+	dirs, err := Dirs()
+	if err != nil {
+		return err
+	}
+	nowhere := &errNowhere{}
+	for _, dir := range dirs {
+		err := own(dir)
+		if err == nil {
+			err = f(dir)
+		}
+		if err == nil {
+			return nil
+		}
+		nowhere.errs = append(nowhere.errs, err)
+	}
+	return nowhere
+}
+
+// sessionPrefix begins the names of sessions' sockets; the PID of the bound process follows, and something random.
+const sessionPrefix = "session-"
+
+// maxSessions bounds how many are asked.
+const maxSessions = 256
+
+// sockets lists the sessions' sockets.
+func sockets() ([]string, error) {
+	dirs, err := Dirs()
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // there is none, or none of ours
+		}
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), sessionPrefix) && len(list) < maxSessions {
+				list = append(list, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,173 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ward/detect"
+	"ward/launcher/broker"
+	sessions "ward/launcher/session"
+	"ward/secrets"
+)
+
+// Unlocking is what Unlock is asked for.
+type Unlocking struct {
+	Prefix string
+	Last   time.Duration
+	Caller detect.Caller
+	Prove  Presence // for a store that asks for nothing itself; nil is TypeBack
+}
+
+// Unlocked is what Unlock did.
+type Unlocked struct {
+	sessions.Info
+	Strict []string // names below the prefix that are asked for every time, and so are not in the session
+}
+
+// Unlock starts a session with every secret below a prefix, once a person has proved to be at the terminal: by the
+// vault's passphrase, typed there and nowhere else, or, since a keyring is open as long as its owner is logged in, by
+// Prove.
+//
+// The session gets the values and not what opens the store: a vault's identity would open what is outside the prefix
+// and what is stored later, and age keeps it on Go's heap.
+func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err error) {
+	if err := u.Caller.May(detect.Unlock); err != nil {
+		return done, err
+	}
+	at, err := sessions.Terminal()
+	if err != nil {
+		return done, Mistake("unlock: "+err.Error(), "a person has to be at the terminal for this")
+	}
+	choice := s.Default(ctx)
+	names, strict, err := s.below(ctx, choice.Store, u.Prefix)
+	if err != nil {
+		return done, err
+	}
+	done.Strict = strict
+	if len(names) == 0 {
+		fix := "ward ls shows what there is"
+		if len(strict) > 0 {
+			fix = "what is there is strict, and asked for every time: " + strings.Join(strict, ", ")
+		}
+		return done, Mistake("unlock "+u.Prefix+": the "+choice.Name+" has nothing to unlock there", fix)
+	}
+	if choice.Name == "vault" {
+		s.Vault.Passphrase = func(_ context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
+			return AskSecret(prompt, confirm)
+		}
+	} else {
+		prove := u.Prove
+		if prove == nil {
+			prove = TypeBack
+		}
+		if err := prove(ctx, fmt.Sprintf("unlock %s (%d secrets) in this terminal for %v", u.Prefix, len(names), u.Last)); err != nil {
+			return done, err
+		}
+	}
+	values, err := fetchAll(ctx, choice.Store, names)
+	if err != nil {
+		return done, err
+	}
+	defer func() {
+		for _, v := range values {
+			v.Destroy()
+		}
+	}()
+	done.Info, err = sessions.Open(u.Prefix, u.Last, at, values)
+	return done, err
+}
+
+// below lists the names that are the prefix or lie below it, those that are strict apart.
+func (s *Stores) below(ctx context.Context, store secrets.Store, prefix string) (names, strict []string, err error) {
+	all, err := store.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	known, err := s.Keyring.Index.All()
+	if err != nil {
+		return nil, nil, err // what is strict is not known: closed
+	}
+	for _, name := range all {
+		switch {
+		case !Below(name, prefix):
+		case known[name].Strict:
+			strict = append(strict, name)
+		default:
+			names = append(names, name)
+		}
+	}
+	return names, strict, nil
+}
+
+// Below says whether a name is the prefix or lies below it: acme/api/token is below acme and acme/api, and not below ac.
+func Below(name, prefix string) bool {
+	prefix = strings.TrimSuffix(prefix, "/")
+	return name == prefix || strings.HasPrefix(name, prefix+"/")
+}
+
+func fetchAll(ctx context.Context, store secrets.Store, names []string) (map[string]*secrets.Buffer, error) {
+	values := map[string]*secrets.Buffer{}
+	for _, name := range names {
+		value, err := store.Fetch(ctx, name)
+		if err != nil {
+			for _, v := range values {
+				v.Destroy()
+			}
+			return nil, err
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+// FromSession reads a name out of a session of the caller's terminal. sessions.ErrNone: there is none that has it, or the
+// configuration wants every read asked for (presence "always").
+func FromSession(name string, action detect.Action, caller detect.Caller) (*secrets.Buffer, error) {
+	mine, err := sessions.Mine(caller)
+	if err != nil || !slices.ContainsFunc(mine, func(i sessions.Info) bool { return slices.Contains(i.Names, name) }) {
+		return nil, sessions.ErrNone
+	}
+	file, err := secrets.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config, err := secrets.LoadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	if config.Presence == "always" {
+		return nil, sessions.ErrNone
+	}
+	return sessions.Get(name, action, caller)
+}
+
+// fromSessions takes those of the wanted secrets that the user's terminal has unlocked. It runs in the resolver before
+// that has any other value: the session wants to see what program asks, so for that moment it may be looked at.
+func (req request) fromSessions() (map[secrets.Ref]*secrets.Buffer, error) {
+	found := map[secrets.Ref]*secrets.Buffer{}
+	caller, err := sessions.Caller()
+	if err != nil || !sessions.Near(caller) {
+		return found, nil
+	}
+	if err := showProcess(); err != nil {
+		return nil, err
+	}
+	for _, w := range req.Wants {
+		ref, err := secrets.ParseRef(w.Ref)
+		if err != nil || ref.Scheme != "" || found[ref] != nil {
+			continue
+		}
+		value, err := FromSession(ref.Path, detect.RunCredential, caller)
+		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
+			return nil, refusal
+		}
+		if err == nil { // else it has none, or is ending
+			found[ref] = value
+		}
+	}
+	return found, hideProcess()
+}
