@@ -8,7 +8,7 @@ staticcheck := "honnef.co/go/tools/cmd/staticcheck@v0.8.1"
 govulncheck := "golang.org/x/vuln/cmd/govulncheck@v1.8.0"
 
 # The packages whose tests ask the kernel and real programs.
-kernel := "./sandbox/... ./launcher/... ./secrets/... ./cmd/ward/..."
+kernel := "./sandbox/... ./launcher/... ./secrets/... ./detect/... ./cmd/ward/..."
 
 export CGO_ENABLED := "0"
 

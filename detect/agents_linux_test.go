@@ -132,7 +132,7 @@ func (a realAgent) run(t *testing.T, command string) {
 		}
 	}
 	project := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, a.argv[0]), a.argv[1:]...)
 	cmd.Dir = project
@@ -154,16 +154,18 @@ func (a realAgent) run(t *testing.T, command string) {
 	}
 }
 
-// TestRealAgents has real agents run the probe twice by their own shell tools:
-// as they start it, and with an empty environment.
+// TestRealAgents has real agents run the probe twice by their own shell tools,
+// as they start it and with an empty environment, and then ward itself.
 func TestRealAgents(t *testing.T) {
+	ward := buildWard(t)
 	for _, a := range realAgents() {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			probe := probeIn(t, dir)
-			marked, bare := filepath.Join(dir, "marked"), filepath.Join(dir, "bare")
-			a.run(t, probe.to(marked)+"; env -i "+probe.to(bare))
+			marked, bare, refused := filepath.Join(dir, "marked"), filepath.Join(dir, "bare"), filepath.Join(dir, "refused")
+			a.run(t, fmt.Sprintf("env -i HOME=%s %s get --raw demo/token >%s 2>&1; echo exit $? >>%s; %s; env -i %s",
+				dir, ward, refused, refused, probe.to(marked), probe.to(bare)))
 
 			s := readSight(t, marked)
 			for _, c := range []struct {
@@ -184,6 +186,11 @@ func TestRealAgents(t *testing.T) {
 				if !slices.Contains(s.Names, mark) {
 					t.Errorf("its shell does not have %s, only %q", mark, s.Names)
 				}
+			}
+			said, err := os.ReadFile(refused)
+			want := "ward: get --raw: refused to " + Title(a.name) + ", because "
+			if err != nil || !strings.Contains(string(said), want) || !strings.HasSuffix(string(said), "\nexit 77\n") {
+				t.Errorf("ward said (error %v)\n%s\nwant …%s… and exit 77", err, said, want)
 			}
 			if s.Tree.OwnTerminal {
 				t.Error("it runs its shell without a terminal, so it cannot own one")

@@ -26,7 +26,7 @@ type Known struct {
 // oldest.
 const (
 	maxKnown     = 500
-	maxKnownFile = 1 << 20 // bytes
+	maxKnownFile = 4 << 20 // bytes
 	maxKnownPath = 1024    // bytes
 )
 

@@ -98,17 +98,33 @@ func TestKnownWriters(t *testing.T) {
 // The oldest make room.
 func TestKnownBound(t *testing.T) {
 	k := newKnown(t)
-	for i := range maxKnown + 3 {
-		k.see(t, Caller{Path: fmt.Sprint("/bin/", i)})
-	}
+	k.see(t, Caller{Path: "/bin/0"})
 	f, err := k.read()
-	if err != nil || len(f.Callers) != maxKnown || f.Callers[0].Path != "/bin/3" {
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < maxKnown; i++ {
+		f.Callers = append(f.Callers, knownCaller{Path: fmt.Sprint("/bin/", i)})
+	}
+	if err := k.write(f); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		k.see(t, Caller{Path: fmt.Sprint("/bin/", maxKnown+i)})
+	}
+	if f, err = k.read(); err != nil || len(f.Callers) != maxKnown || f.Callers[0].Path != "/bin/3" || f.Callers[maxKnown-1].Path != fmt.Sprint("/bin/", maxKnown+2) {
 		t.Errorf("%d callers, error %v", len(f.Callers), err)
 	}
-	// Even if each path were as long as it may be and took an escape for
-	// each byte.
-	if worst := maxKnown * (6*maxKnownPath + 200); worst > 4*maxKnownFile {
-		t.Errorf("the file may grow to %d bytes", worst)
+	// The longest that it may get has to be read again: each path as long as
+	// it may be, of bytes that JSON escapes with six.
+	for i := range f.Callers {
+		f.Callers[i].Path = bounded(fmt.Sprint(i) + strings.Repeat("\x01", maxKnownPath))
+	}
+	if err := k.write(f); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := k.read(); err != nil || len(f.Callers) != maxKnown {
+		t.Errorf("the longest file gives %d callers, error %v", len(f.Callers), err)
 	}
 }
 

@@ -63,16 +63,17 @@ func (p *Peer) same(t Table) error {
 
 // Inspect finds out who called, as the second party: from the process table,
 // and on Linux from the environment that the process was started with, as far
-// as it may be read. It fails if the process ended meanwhile.
+// as it may be read. It fails if the process ended meanwhile:
+// what was seen may be of another one then.
 func (p *Peer) Inspect() (Caller, error) {
 	c, err := Inspect(System(), p.PID, startEnviron(p.PID))
 	if err != nil {
 		return Caller{}, err
 	}
-	if c.Chain[0].Start != p.Start {
-		return Caller{}, p.gone()
+	if err := p.Alive(); err != nil {
+		return Caller{}, err
 	}
-	return c, p.Alive()
+	return c, nil
 }
 
 // Mismatch is the error of two parties that do not agree about a caller.

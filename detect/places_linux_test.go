@@ -1,11 +1,17 @@
 package detect
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // needsRoot is for what only root may set up.
@@ -96,10 +102,7 @@ func TestOtherUser(t *testing.T) {
 			f := newFixture(t)
 			open := filepath.Join(f.dir, "open")
 			// The probe runs as somebody else: let him in, and let him write.
-			for dir := f.dir; dir != filepath.Dir(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
-				if dir == os.TempDir() {
-					break
-				}
+			for dir := f.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 				if err := os.Chmod(dir, 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -165,4 +168,51 @@ func TestProcessSystem(t *testing.T) {
 	if kernel, err := System().Process(2); err == nil && kernel.Name == "kthreadd" && (kernel.Exe != "" || kernel.Argv != nil) {
 		t.Errorf("the kernel's thread is %+v", kernel)
 	}
+}
+
+// Processes come and go while they are looked at: what is read is of the one
+// that was asked for, or it is an error that says that it is gone.
+func TestProcessRaces(t *testing.T) {
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if err := exec.Command("sh", "-c", "true & true & wait").Run(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	read, gone := 0, 0
+	for deadline := time.Now().Add(500 * time.Millisecond); time.Now().Before(deadline); {
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			pid, err := strconv.Atoi(e.Name())
+			if err != nil {
+				continue
+			}
+			switch p, err := System().Process(pid); {
+			case err == nil && p.PID == pid:
+				read++
+			case errors.Is(err, fs.ErrNotExist):
+				gone++
+			default:
+				t.Fatalf("process %d: %v, error %v", pid, p, err)
+			}
+		}
+	}
+	close(stop)
+	all.Wait()
+	if read == 0 {
+		t.Error("nothing was read")
+	}
+	t.Logf("%d rows, and %d processes that went", read, gone)
 }

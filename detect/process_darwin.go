@@ -36,6 +36,10 @@ func readProcess(pid int) (Process, error) {
 	}
 	if raw, err := unix.SysctlRaw("kern.procargs2", pid); err == nil {
 		p.Exe, p.Argv = parseProcargs(raw)
+		// The kernel keeps the path as it was given, a link perhaps.
+		if resolved, err := filepath.EvalSymlinks(p.Exe); err == nil {
+			p.Exe = resolved
+		}
 	}
 	// Where a process stands is not told without cgo, so a relative script
 	// stays unresolved.

@@ -73,14 +73,42 @@ func parseRun(k kind, argv []string) run {
 	return run{}
 }
 
-// takesValue names the options whose value is the next word. Others have
-// theirs behind "=", or none.
+// takesValue names the options whose value may be the next word. Others have
+// theirs behind "=", as all of V8's, or none.
 func takesValue(k kind, word string) bool {
-	if k == loader {
-		return slices.Contains([]string{"--library-path", "--preload", "--argv0", "--audit", "--glibc-hwcaps-prepend", "-0", "-L", "-E", "-U"}, word)
+	switch k {
+	case node:
+		_, found := slices.BinarySearch(nodeOptions(), word)
+		return found
+	case bun:
+		return slices.Contains([]string{"-r", "--require", "--preload", "-c", "--config", "--env-file", "--cwd", "--import-map"}, word)
+	case loader:
+		return slices.Contains([]string{"--library-path", "--preload", "--argv0", "--audit", "--glibc-hwcaps-prepend",
+			"-0", "-L", "-E", "-U"}, word)
 	}
-	return slices.Contains([]string{"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions",
-		"--preload", "-c", "--config", "--env-file", "--cwd"}, word)
+	return false
+}
+
+// nodeOptions is sorted: what node --help shows with a value in version 20,
+// and some that came later.
+func nodeOptions() []string {
+	return []string{
+		"--allow-fs-read", "--allow-fs-write", "--build-snapshot-config", "--conditions", "--cpu-prof-dir",
+		"--cpu-prof-interval", "--cpu-prof-name", "--debug-port", "--diagnostic-dir", "--disable-proto",
+		"--disable-warning", "--dns-result-order", "--env-file", "--env-file-if-exists",
+		"--experimental-config-file", "--experimental-default-type", "--experimental-loader",
+		"--experimental-policy", "--experimental-sea-config", "--heap-prof-dir", "--heap-prof-interval",
+		"--heap-prof-name", "--heapsnapshot-near-heap-limit", "--heapsnapshot-signal", "--icu-data-dir", "--import",
+		"--input-type", "--inspect-port", "--inspect-publish-uid", "--loader", "--localstorage-file",
+		"--max-http-header-size", "--network-family-autoselection-attempt-timeout", "--openssl-config",
+		"--policy-integrity", "--redirect-warnings", "--report-dir", "--report-directory", "--report-filename",
+		"--report-signal", "--require", "--secure-heap", "--secure-heap-min", "--snapshot-blob",
+		"--test-concurrency", "--test-coverage-exclude", "--test-coverage-include", "--test-global-setup",
+		"--test-name-pattern", "--test-reporter", "--test-reporter-destination", "--test-shard", "--test-timeout",
+		"--title", "--tls-cipher-list", "--tls-keylog", "--trace-event-categories", "--trace-event-file-pattern",
+		"--trace-require-module", "--unhandled-rejections", "--use-largepages", "--v8-pool-size", "--watch-path",
+		"-C", "-r",
+	}
 }
 
 // parsePython knows that letters may share a dash and a value may follow its

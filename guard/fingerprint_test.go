@@ -127,7 +127,9 @@ func TestParts(t *testing.T) {
 		{"abc", "abc"},
 		{"sk-ant-api03-abc", "abc"},
 		{"sk-abc", "abc"},
-		{"sk-proj-abc" + infix + "def", "abc|def"},
+		{"sk-proj-abc" + infixes[0] + "def", "abc|def"},
+		{"abc.atlasv1.def", "abc|def"},
+		{"abc_mmk", "abc|"},
 		{"-----BEGIN X-----\nabc\ndef\n-----END X-----\n", "abc\ndef\n"},
 		{"-----BEGIN X-----", ""},
 		{"-----", ""},
@@ -135,10 +137,28 @@ func TestParts(t *testing.T) {
 		{"eyJhbGci", "eyJhbGci"},
 		{"a.b.c", "a.b.c"},
 		{"-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKCAQEAxyz", "xyz"},
+		{"postgres://billing:abc@db.internal:5432/prod?sslmode=require", "prod|billing|abc*|require"},
+		{"https://abc@github.com/x", "x|abc*"},
+		{"https://u:a/b@host/x", "x|u|a/b*"},
+		{"https://hooks.slack.com/services/T0/B1/abc", "services|T0|B1|abc"},
+		{"https://host/p?sig=abc%2Fdef&v=1#frag", "p|abc%2Fdef*|abc/def*|1|frag"},
+		{"redis://:abc@cache:6379/0", "0|abc*"},
+		{"see https://host/x", "see https://host/x"},
+		{`{"type":"x","private_key":"-----BEGIN K-----\nabc\ndef\n-----END K-----\n","n":1,"list":["y",{"token":"sk-ant-api03-z"}]}`, "x|abc*|def*|y|z*"},
+		{`{"broken":"x`, `{"broken":"x`},
+		{"Server=tcp:db,1433;User ID=me;Password=abc;Encrypt=True", "tcp:db,1433|me|abc*|True"},
+		{"AccountName=me;AccountKey=abc==;EndpointSuffix=core", "me|abc==*|core"},
+		{"host=db user=me password='abc'", "db|me|abc*"},
+		{"a=b", "a=b"},
+		{"one two=three", "one two=three"},
 	} {
 		var got []string
 		for _, p := range parts([]byte(c.value)) {
-			got = append(got, string(p.text))
+			text := string(p.text)
+			if p.secret {
+				text += "*"
+			}
+			got = append(got, text)
 		}
 		if strings.Join(got, "|") != c.want {
 			t.Errorf("%q: got %q, want %q", c.value, got, c.want)

@@ -126,6 +126,7 @@ type Guard struct {
 	past      past    // of a terminal's stream, as long as there is no screen
 	screen    *screen // nil before the cursor was moved
 	sights    []sight // on the screen, in this buffer
+	reach     int     // characters of the widest window
 	hold      []byte  // holdSize bytes in the arena
 	held      int     // that many are held
 	spans     []span  // of the last match
@@ -196,6 +197,9 @@ func newKnown(key Key, prints []Print, opt Options) (*known, error) {
 // allot gives the guard what it reads with, on a terminal of that size.
 func (g *Guard) allot(cols, rows int) {
 	g.tables = g.known.tables
+	for _, t := range g.tables {
+		g.reach = max(g.reach, t.widest())
+	}
 	memory := len(g.lanes)*(padWords*8+laneSize) + holdSize
 	if cols > 0 && rows > 0 {
 		memory += 2 * pastSize

@@ -1,6 +1,9 @@
 package guard
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // minLong is how many characters of a value must be met in a row where what
 // stands before them is one long run of letters and digits, as in a file of
@@ -14,8 +17,13 @@ func (g *Guard) match(l *lane, buf []byte, closed bool) {
 	if l.owed > 0 {
 		g.pay(l, buf, l.seen)
 	}
+	if l.n < minWidth {
+		l.seen = l.n
+		return
+	}
 	for _, t := range g.tables {
 		g.spans = t.scan(l.text[:l.n], l.seen, g.spans[:0])
+		slices.SortFunc(g.spans, func(a, b span) int { return a.start - b.start }) // so that neighbours are one sighting
 		for _, s := range g.spans {
 			g.judge(l, buf, t, s, closed)
 		}
@@ -131,37 +139,87 @@ func (l *lane) joins(buf []byte, i int) bool {
 func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 	id := uint16(owner) + 1
 	joined := start > 0 && l.hit[start-1] == id
-	quiet := g.mode == Warn || l.cells
-	fresh := true // whether i-1 is: what stands between it and i is not filled yet
-	for i := start; i < end; i++ {
-		if l.hit[i] == id {
-			joined = true
-			if fresh && !quiet && l.before(i) != 0 && i >= l.live && i > 0 && l.hit[i-1] == id {
+	i := end
+	if g.mode != Warn && !l.cells {
+		i = min(max(start, l.live), end)
+	}
+	joined = l.note(start, i, id, joined)
+	solid := 0 // from here on no character of the word that i is in can be a part of something spelled
+	for n := 0; i < end; i += n {
+		if n == 0 || l.pos[i]-l.pos[i-1] != 1 {
+			solid = l.solidFrom(buf, i)
+			if i > 0 && l.hit[i-1] == id && l.before(i) != 0 {
 				l.fill(buf, i)
 			}
-			fresh = false
+		}
+		if i >= solid {
+			n = l.piece(i, end)
+			joined = l.note(i, i+n, id, joined)
+			copy(buf[l.pos[i]:], stars[:n])
 			continue
 		}
-		fresh = true
-		l.hit[i] = id
-		if quiet || i < l.live {
-			continue
-		}
-		if far := i - longestSpelling; far >= l.live && l.phase == nil && l.pos[i]-l.pos[far] == longestSpelling {
-			buf[l.pos[i]] = fillByte // in a word, past all that could spell something else
-			continue
-		}
-		l.mask(buf, i)
-		if i > 0 && l.hit[i-1] == id && l.before(i) != 0 {
-			l.fill(buf, i)
+		n = 1
+		if l.hit[i] == id {
+			joined = true
+		} else {
+			l.hit[i] = id
+			l.mask(buf, i)
 		}
 	}
-	if !quiet && fresh && end < l.n && end >= l.live && l.hit[end] == id && l.before(end) != 0 {
+	if end < l.n && end > l.live && l.hit[end] == id && l.before(end) != 0 && g.mode != Warn && !l.cells {
 		l.fill(buf, end)
 	}
 	if !joined && !l.cells {
 		g.counts[owner]++
 	}
+}
+
+const stars = "****************************************************************"
+
+// piece tells how many characters from i on stand next to each other, about: it
+// is as many as stars has, or a quarter of that, and so on.
+func (l *lane) piece(i, end int) int {
+	for n := len(stars); n > 1; n /= 4 {
+		if i+n <= end && int(l.pos[i+n-1]-l.pos[i]) == n-1 {
+			return n
+		}
+	}
+	return 1
+}
+
+// solidFrom tells from where on the characters of a word that i is in can be
+// masked without looking at what stands before: at once, unless the word begins
+// behind something that spells characters in letters or digits.
+func (l *lane) solidFrom(buf []byte, i int) int {
+	if l.phase != nil {
+		return l.n
+	}
+	first := i
+	for first > l.live && i-first < longestSpelling && l.pos[first]-l.pos[first-1] == 1 {
+		first--
+	}
+	if i-first < longestSpelling {
+		at := l.pos[first]
+		if at == 0 {
+			return first + longestSpelling
+		}
+		switch buf[at-1] {
+		case '\\', '%', '#', '[', ',', ' ', '\b':
+			return first + longestSpelling
+		}
+	}
+	return i
+}
+
+// note gives characters to a value, and tells whether it had one of them or the
+// answer is known to be yes.
+func (l *lane) note(start, end int, id uint16, had bool) bool {
+	hits := l.hit[start:max(start, end)]
+	had = had || slices.Contains(hits, id)
+	for i := range hits {
+		hits[i] = id
+	}
+	return had
 }
 
 func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

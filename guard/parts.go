@@ -66,11 +66,15 @@ func (p *splitter) plain(text []byte) {
 	if skip > 0 {
 		inner = class(text[skip-1]) < classSymbol
 	}
-	before, after, cut := bytes.Cut(text[skip:], []byte(infix))
-	p.found = append(p.found, stretch{text: before, inner: inner, secret: p.secret})
-	if cut {
-		p.found = append(p.found, stretch{text: after, inner: true, secret: p.secret})
+	rest := text[skip:]
+	for _, infix := range infixes {
+		before, after, cut := bytes.Cut(rest, []byte(infix))
+		if cut {
+			p.found = append(p.found, stretch{text: before, inner: inner, secret: p.secret})
+			rest, inner = after, class(infix[len(infix)-1]) < classSymbol
+		}
 	}
+	p.found = append(p.found, stretch{text: rest, inner: inner, secret: p.secret})
 }
 
 // armoured takes what is between the first and last lines of PEM files.

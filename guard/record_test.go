@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
 )
 
 // TestRecord makes testdata/captures anew: `just captures`. It needs root (namespaces without a network, with the name
@@ -49,7 +50,11 @@ func TestRecord(t *testing.T) {
 func prepareDemo(t *testing.T, dir string) {
 	v := capturedValue()
 	text := "first line of it\nname " + v + " behind it\nlast line of it\n"
+	const key = "no-key-of-anybody-at-all"
+	t.Setenv("DEMO_KEY", key)
 	for name, content := range map[string]string{
+		".claude.json": `{"hasCompletedOnboarding":true,"theme":"dark","customApiKeyResponses":{"approved":["` + key[len(key)-20:] + `"],"rejected":[]},
+			"projects":{"` + dir + `":{"hasTrustDialogAccepted":true,"hasCompletedProjectOnboarding":true}}}`,
 		"old.txt": "nothing\n", "value.txt": v + "\n", "text.txt": text,
 		"doc.json":         `{"name":"demo","token":"` + v + `","n":1}`,
 		"package.json":     `{"name":"demo","version":"1.0.0","scripts":{"show":"echo"}}`,
@@ -116,6 +121,8 @@ func (c captured) record(t *testing.T, dir string) []byte {
 		}
 	}()
 	var out bytes.Buffer
+	// Some programs wait for what a terminal says of itself; vt10x leaves out what kind it is.
+	vt := vt10x.New(vt10x.WithSize(cols, rows), vt10x.WithWriter(master))
 	// still reads until nothing comes for a while, at most so long; false: the program has ended.
 	still := func(quiet, most time.Duration) bool {
 		limit := time.After(most)
@@ -126,6 +133,9 @@ func (c captured) record(t *testing.T, dir string) []byte {
 					return false
 				}
 				out.Write(b)
+				if vt.Write(b); bytes.Contains(b, []byte("\x1b[c")) {
+					master.WriteString("\x1b[?62;22c")
+				}
 			case <-time.After(quiet):
 				return true
 			case <-limit:

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"slices"
 )
@@ -27,8 +28,10 @@ type screen struct {
 	now    int32  // bytes written, less those that nobody asks for any more
 	base   int32  // the first of them that is still in the buffer
 	parser parser // screen_parse.go
+	turn   int32  // of painting: text of one turn stands as it came
 	lane   lane   // screen_look.go
-	at     [laneSize]int32
+	plain  []byte // one row in clear
+	kinds  [256]byte
 	// leaving is called before a row with cells that nobody has looked at goes from the screen. It may be nil.
 	leaving func(y int)
 }
@@ -54,7 +57,12 @@ type row struct {
 	lo, hi int  // cells painted since they were looked at
 	end    int  // all cells from here on are blank
 	wraps  bool // the next row continues this one
+	parted bool // there are upright lines in it
+	turn   int32
 }
+
+// outOfOrder is the turn of a row whose text came in another order than it stands.
+const outOfOrder = 0
 
 const (
 	cellBlank  = 0
@@ -75,13 +83,16 @@ func newScreen(h *hasher, cols, rows int) *screen {
 	}
 	s := &screen{cols: cols, rows: rows, bottom: rows - 1, tabs: make([]bool, cols)}
 	words := (cols + 7) / 8
-	s.arena = newArena(words*8 + 2*cols*rows + 2*laneSize)
+	s.arena = newArena(words*8 + 2*cols*rows + cols + laneSize)
 	s.pad = bytesOf(carve[uint64](s.arena, words))
 	for i, pad := 0, wordsOf(s.pad); i < words; i++ {
 		pad[i] = h.tag([]byte{'r', 'o', 'w', byte(i)}) &^ 0x8080808080808080
 	}
 	s.lane.text = (*[laneSize]byte)(carve[byte](s.arena, laneSize))
 	s.lane.cells = true
+	s.plain = carve[byte](s.arena, cols)
+	s.kinds = kinds(false)
+	s.turn = 1
 	for _, g := range []*grid{&s.main, &s.alt} {
 		*g = grid{carve[byte](s.arena, cols*rows), make([]int32, cols*rows), make([]int32, rows), make([]row, rows)}
 		for y := range rows {
@@ -111,7 +122,7 @@ func (s *screen) wipe(y, a, b int) {
 	g := s.grid
 	p := int(g.order[y])
 	r := &g.rows[p]
-	if a < r.hi && b > r.lo {
+	if a == 0 && b > r.lo { // what is wiped behind the text that a row begins with was not there to be read
 		s.leave(y, y+1)
 	}
 	if b == s.cols {
@@ -121,11 +132,13 @@ func (s *screen) wipe(y, a, b int) {
 		return
 	}
 	copy(g.text[p*s.cols+a:p*s.cols+b], s.pad[a:b])
+	s.turn++
+	r.turn = outOfOrder
 	if b >= r.end {
 		r.end = a
 	}
-	if a == 0 && b == s.cols {
-		r.lo, r.hi = s.cols, 0
+	if r.end == 0 {
+		r.lo, r.hi, r.parted = s.cols, 0, false
 	}
 }
 
@@ -156,11 +169,19 @@ func (s *screen) paint(text []byte, at int32) {
 		from[i] = at + int32(i)
 	}
 	s.touch(s.x, s.x+len(text))
+	if r := s.row(s.y); !r.parted {
+		r.parted = bytes.IndexByte(text, '|') >= 0
+	}
 }
 
 // touch notes that cells of the cursor's row are to be looked at.
 func (s *screen) touch(a, b int) {
 	r := s.row(s.y)
+	if r.end == 0 {
+		r.turn = s.turn
+	} else if a < r.end || r.turn != s.turn {
+		r.turn = outOfOrder
+	}
 	r.lo, r.hi, r.end = min(r.lo, a), max(r.hi, b), max(r.end, b)
 }
 
@@ -178,6 +199,7 @@ func (s *screen) shift(dst, src int) {
 		clear(text[src:dst])
 	}
 	subtle.XORBytes(text, text, s.pad)
+	s.turn++
 	s.touch(min(src, dst), s.cols)
 }
 
@@ -207,10 +229,14 @@ func (s *screen) scroll(a, b, n int) {
 		slices.Reverse(order[up:])
 		slices.Reverse(order)
 	}
+	turn := s.turn
 	if n > 0 {
 		s.erase(0, b+1-n, s.cols, b+1)
 	} else {
 		s.erase(0, a, s.cols, a-n)
+	}
+	if s.turn = turn; n < 0 || a > 0 || b < s.rows-1 || n > 1 {
+		s.turn++
 	}
 }
 
@@ -233,7 +259,7 @@ func (s *screen) resized(h *hasher, cols, rows int) *screen {
 			}
 			copy(to.from[q:q+width], g.from[p:p+width])
 			r := g.rows[g.order[y+slide]]
-			to.rows[to.order[y]] = row{lo: cols, end: min(r.end, width), wraps: r.wraps && cols == s.cols}
+			to.rows[to.order[y]] = row{lo: cols, end: min(r.end, width), wraps: r.wraps && cols == s.cols, parted: r.parted}
 		}
 	}
 	if s.grid == &s.alt {
@@ -241,6 +267,7 @@ func (s *screen) resized(h *hasher, cols, rows int) *screen {
 	}
 	n.cursor, n.saved = s.cursor, s.saved
 	n.still, n.insert, n.newline, n.leaving = s.still, s.insert, s.newline, s.leaving
+	n.turn = s.turn + 1
 	n.now, n.base, n.parser = s.now, s.base, s.parser
 	copy(n.tabs, s.tabs)
 	n.move(s.x, s.y-slide)

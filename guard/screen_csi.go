@@ -67,18 +67,31 @@ func (s *screen) shown() int {
 	return 0
 }
 
+// parameters reads the digits and semicolons of a control sequence, and tells where others begin.
+func (s *screen) parameters(text []byte, i int) int {
+	p := &s.parser
+	for ; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case isDigit(c):
+			p.n = max(p.n, 1)
+			if n := &p.params[p.n-1]; *n < maxParam {
+				*n = *n*10 + int(c-'0')
+			}
+		case c == ';' || c == ':':
+			p.n = min(max(p.n, 1)+1, maxParams)
+		default:
+			return i
+		}
+	}
+	return i
+}
+
 // parameter goes on with a control sequence.
 func (s *screen) parameter(c byte) {
 	p := &s.parser
 	switch {
 	case s.control(c):
-	case isDigit(c):
-		p.n = max(p.n, 1)
-		if n := &p.params[p.n-1]; *n < maxParam {
-			*n = *n*10 + int(c-'0')
-		}
-	case c == ';' || c == ':':
-		p.n = min(max(p.n, 1)+1, maxParams)
 	case c >= '<' && c <= '?':
 		p.marker = c
 	case c < 0x40:
@@ -227,15 +240,18 @@ func (s *screen) edit(final byte) {
 	}
 }
 
-// repeat prints the last character again (REP). Its byte stands for all of them, so that masking it masks them too.
+// repeat prints the last character again (REP), at most a row of them: programs draw lines with it, and more would cost
+// whoever is made to read it too much. Its byte stands for all of them, so that masking it masks them too.
 func (s *screen) repeat(n int) {
 	code, from := s.parser.lastCode, s.parser.lastFrom
 	if code == cellBlank {
 		return
 	}
-	for range min(n, s.cols*s.rows) {
+	for range min(n, s.cols) {
 		s.put(code, 1, from)
 	}
+	s.turn++
+	s.row(s.y).turn = outOfOrder
 }
 
 // mode sets or resets a mode of the terminal, a private one of DEC and xterm or not.
@@ -272,6 +288,7 @@ func (s *screen) alternate(on bool) {
 		return
 	}
 	s.leave(0, s.rows)
+	s.turn++
 	if on {
 		s.grid = &s.alt
 		s.erase(0, 0, s.cols, s.rows)

@@ -1,6 +1,9 @@
 package guard
 
-import "bytes"
+import (
+	"bytes"
+	"crypto/subtle"
+)
 
 // draw brings the screen up to date with the bytes of buf from the one of that index on, as they were printed. The bytes
 // before are held ones, which it has seen. There is a screen from the first byte on that moves the cursor.
@@ -79,8 +82,18 @@ func (g *Guard) Resize(cols, rows int) {
 // look matches what the screen shows where it was painted since the last time, and masks in buf, the last bytes of the
 // stream, what belongs to a value.
 func (g *Guard) look(buf []byte) {
-	for y := range g.screen.rows {
-		g.lookAtRow(y)
+	s := g.screen
+	for y := 0; y < s.rows; y++ {
+		first := y
+		for y < s.rows && s.unseen(y) {
+			y++
+		}
+		if first < y {
+			g.lookAt(first, y-1, s.row(first).lo, s.row(y-1).hi, 0, s.cols)
+		}
+	}
+	for y := range s.rows {
+		g.lookAtParts(y)
 	}
 	for len(g.sights) > 0 {
 		n := 1
@@ -93,17 +106,43 @@ func (g *Guard) look(buf []byte) {
 	g.sights = nil
 }
 
-// lookAtRow looks at what was painted in a row. It is called too when a row is about to go from the screen: what was
-// shown for a moment between two reads can be read in the stream.
+// lookAtRow looks at what was painted in a row that is about to go from the screen: what was shown for a moment between
+// two reads can be read in the stream.
 func (g *Guard) lookAtRow(y int) {
+	if g.screen.unseen(y) {
+		r := g.screen.row(y)
+		g.lookAt(y, y, r.lo, r.hi, 0, g.screen.cols)
+	}
+	g.lookAtParts(y)
+}
+
+// unseen says whether the stream may not have shown the text of a row, with what stands before and behind it, as the
+// screen does.
+func (s *screen) unseen(y int) bool {
+	r := s.row(y)
+	if r.lo >= r.hi {
+		return false
+	}
+	if r.turn == outOfOrder || y > 0 && s.row(y-1).end > 0 && s.row(y-1).turn != r.turn {
+		return true
+	}
+	return y+1 < s.rows && s.row(y+1).end > 0 && s.row(y+1).turn != r.turn
+}
+
+// lookAtParts looks at what was painted in a row between upright lines, where a part of it goes on in the row above or
+// below between the same lines: beside it stands something else.
+func (g *Guard) lookAtParts(y int) {
 	s := g.screen
 	r := s.row(y)
 	lo, hi := r.lo, r.hi
 	r.lo, r.hi = s.cols, 0
+	if !r.parted {
+		return
+	}
 	for x := lo; x < hi; {
 		a, b := s.part(y, x)
-		if a < b {
-			g.lookAt(y, [4]int{a, max(a, lo), min(b, hi), b})
+		if b-a >= minWidth && (s.parted(y-1, a, b) || s.parted(y+1, a, b)) && s.letters(y, 0, a)+s.letters(y, b, s.cols) > 0 {
+			g.lookAt(y, y, max(a, lo), min(b, hi), a, b)
 		}
 		x = b + 1
 	}
@@ -111,108 +150,151 @@ func (g *Guard) lookAtRow(y int) {
 
 // part gives the columns around x between two upright lines; none if there is one at x.
 func (s *screen) part(y, x int) (a, b int) {
-	p := s.index(y)
-	border := func(x int) bool { return s.code(p+x, x) == cellBorder || s.code(p+x, x) == '|' }
-	if border(x) {
+	if s.border(y, x) {
 		return x, x
 	}
-	for a = x; a > 0 && !border(a-1); a-- {
+	for a = x; a > 0 && !s.border(y, a-1); a-- {
 	}
-	for b = x + 1; b < s.cols && !border(b); b++ {
+	for b = x + 1; b < s.cols && !s.border(y, b); b++ {
 	}
 	return a, b
+}
+
+func (s *screen) border(y, x int) bool {
+	c := s.code(s.index(y)+x, x)
+	return c == cellBorder || c == '|'
+}
+
+// parted says whether a row has the same upright lines beside the columns from a to b.
+func (s *screen) parted(y, a, b int) bool {
+	return y >= 0 && y < s.rows && (a == 0 || s.border(y, a-1)) && (b == s.cols || s.border(y, b))
 }
 
 // code gives what stands in a cell, in the column x.
 func (s *screen) code(p, x int) byte { return (s.grid.text[p] ^ s.pad[x]) & cellCode }
 
-// lookAt looks at the cells of a row from column c[1] to c[2], with what stands before and behind them between the
-// columns c[0] and c[3], in this row and in those above and below.
-func (g *Guard) lookAt(y int, c [4]int) {
-	s := g.screen
-	top, left := s.back(y, c)
-	l := &s.lane
+// letters counts the letters and digits of a row between two columns.
+func (s *screen) letters(y, a, b int) (n int) {
+	for _, c := range s.decode(y, a, b) {
+		n += int(s.kinds[c&cellCode] & kindKeep)
+	}
+	return n
+}
+
+// decode gives the cells of a row between two columns as far as they are not blank to the end, until the next call.
+func (s *screen) decode(y, a, b int) []byte {
+	p, b := s.index(y), min(b, s.row(y).end)
+	if a >= b {
+		return nil
+	}
+	return s.plain[:subtle.XORBytes(s.plain, s.grid.text[p+a:p+b], s.pad[a:b])]
+}
+
+// lookAt looks at the cells from column lo of the first row to column hi of the last one, between the columns a and b.
+// What stands before and behind them, in rows above and below, is context.
+func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
+	s, l := g.screen, &g.screen.lane
+	lo, hi = max(lo, a), min(hi, b)
+	top := s.above(first, lo, a, b, g.reach)
 	l.trail = gapEdge
-	enough := -1 // characters; not known yet
-	for row := top; row < s.rows && (enough < 0 || l.n < enough); row++ {
-		a, b := c[0], c[3]
-		if row == top {
-			a = left
+	for y := top; y < first; y++ {
+		s.take(y, a, b)
+		g.lookOn()
+	}
+	s.take(first, a, lo)
+	l.seen = l.n
+	for y := first; y <= last; y++ {
+		from, to := a, b
+		if y == first {
+			from = lo
 		}
-		if row == y {
-			s.take(row, a, c[1], laneSize)
-			l.seen = l.n
-			s.take(row, c[1], c[2], laneSize)
-			if l.n == l.seen {
-				break // only blanks and symbols were painted
-			}
-			a, enough = c[2], l.n+context
+		if y == last {
+			to = hi
 		}
-		limit := laneSize
-		if enough >= 0 {
-			limit = enough
-		}
-		s.take(row, a, b, limit)
-		if !s.row(row).wraps {
-			l.trail++
+		s.take(y, from, to)
+		if y < last {
+			g.lookOn()
 		}
 	}
-	if l.n >= minWidth && l.seen < l.n {
+	if l.n > l.seen {
+		g.lookOn()
+		enough := l.n + g.reach
+		s.take(last, hi, b)
+		for y := last + 1; y < s.rows && l.n < enough && s.goesOn(y, a, b); y++ {
+			s.take(y, a, b)
+		}
+		clear(l.gap[min(l.n, enough):l.n])
+		l.n = min(l.n, enough)
 		l.trail |= gapEdge
-		g.match(l, nil, true)
-		for i := 0; i < l.n; i++ {
-			first := i
-			for id := l.hit[first]; id != 0 && i+1 < l.n && l.hit[i+1] == id; i++ {
-			}
-			if l.hit[first] != 0 {
-				g.sighted(first, i+1)
-			}
-		}
+		g.matchCells(true)
 	}
-	clear(l.text[:l.n+1])
+	clear(l.text[:l.n+slack])
 	clear(l.gap[:l.n+1])
 	clear(l.hit[:l.n+1])
 	l.n, l.seen, l.trail, l.owed = 0, 0, 0, 0
 }
 
-// back gives the place from where on text is looked at, so that there is context before column c[1] of row y.
-func (s *screen) back(y int, c [4]int) (row, col int) {
-	need := context
-	row, col = y, c[1]
-	for {
-		p := s.index(row)
-		for ; col > c[0]; col-- {
-			if class(s.code(p+col-1, col-1)) < classSymbol {
-				if need--; need == 0 {
-					return row, col - 1
-				}
-			}
-		}
-		if row == 0 {
-			return row, col
-		}
-		row--
-		col = max(c[0], min(c[3], s.row(row).end))
+// above gives the row to begin with, so that so many letters and digits stand before column lo of a row.
+func (s *screen) above(y, lo, a, b, need int) int {
+	need -= s.letters(y, a, lo)
+	for need > 0 && y > 0 && s.goesOn(y-1, a, b) {
+		y--
+		need -= s.letters(y, a, b)
 	}
+	return y
 }
 
-// take puts the letters and digits of a row between two columns into the lane, until it holds so many.
-func (s *screen) take(y, a, b, limit int) {
-	l, p := &s.lane, s.index(y)
-	end := max(a, min(b, s.row(y).end))
-	limit = min(limit, laneSize-16)
-	for x := a; x < end && l.n < limit; x++ {
-		c := s.code(p+x, x)
-		if class(c) >= classSymbol {
-			l.trail++
-			continue
-		}
-		l.text[l.n], l.gap[l.n] = c, l.trail|gapKnown
-		s.at[l.n] = int32(p + x)
-		l.trail = 0
-		l.n++
+// goesOn says whether a row may continue, or be continued by, the one beside it.
+func (s *screen) goesOn(y, a, b int) bool {
+	return s.row(y).end > 0 && (a == 0 && b == s.cols || s.parted(y, a, b))
+}
+
+// lookOn makes room for one more row, with what is needed of those before as context.
+func (g *Guard) lookOn() {
+	s, l := g.screen, &g.screen.lane
+	if l.n+2*s.cols+slack < laneSize {
+		return
 	}
-	l.trail += gap(b - end)
+	if l.n > l.seen {
+		g.matchCells(false)
+	}
+	l.slide()
+}
+
+// take puts the letters and digits of a row between two columns into the lane. Their places are cells.
+func (s *screen) take(y, a, b int) {
+	l, p := &s.lane, s.index(y)+a
+	cells := s.decode(y, a, b)
+	first, n := l.n, l.n
+	for i, c := range cells {
+		c &= cellCode
+		l.text[n], l.pos[n] = c, int32(p+i)
+		n += int(s.kinds[c] & kindKeep)
+	}
+	rest := b - a
+	if n > first {
+		l.gap[first] = (l.trail&^gapEdge + gap(int(l.pos[first])-p)) | l.trail&gapEdge | gapKnown
+		rest -= int(l.pos[n-1]) - p + 1
+		l.trail = 0
+	}
+	if rest > 0 || b == s.cols && !s.row(y).wraps {
+		l.trail = l.trail&gapEdge | min(l.trail&^gapEdge+gap(max(rest, 1)), gapCells)
+	}
+	l.n = n
+}
+
+// matchCells looks for values in the lane, and notes the bytes that painted them.
+func (g *Guard) matchCells(closed bool) {
+	l := &g.screen.lane
+	g.match(l, nil, closed)
+	for i := 0; i < l.n; i++ {
+		first := i
+		for id := l.hit[first]; id != 0 && i+1 < l.n && l.hit[i+1] == id; i++ {
+		}
+		if l.hit[first] != 0 {
+			g.sighted(first, i+1)
+		}
+	}
 }
 
 // sight is a byte of the stream that painted a cell of a value.
@@ -243,9 +325,9 @@ func (g *Guard) sighted(i, j int) {
 		}
 	}
 	for k := i; k < j; k++ {
-		p := int(s.at[k])
+		p := int(s.lane.pos[k])
 		if k > i {
-			for q := int(s.at[k-1]) + 1; q < p && s.fillers(q, p); q++ {
+			for q := int(s.lane.pos[k-1]) + 1; q < p && s.fillers(q, p); q++ {
 				note(q)
 			}
 		}

@@ -35,6 +35,11 @@ func (s *screen) write(text []byte) {
 				continue
 			}
 		}
+		if p.state == control {
+			if i = s.parameters(text, i); i == len(text) {
+				break
+			}
+		}
 		s.step(text[i], s.now+int32(i))
 		i++
 	}
@@ -96,6 +101,9 @@ func (s *screen) put(code byte, width int, at int32) {
 	width = min(width, s.cols-s.x)
 	if s.insert && s.x+width < s.cols {
 		s.shift(s.x+width, s.x)
+	}
+	if code == cellBorder || code == '|' {
+		s.row(s.y).parted = true
 	}
 	for i := range width {
 		p := s.index(s.y) + s.x + i
@@ -287,6 +295,9 @@ func (s *screen) tab(n int) {
 
 // move puts the cursor at a place, or at the nearest that there is.
 func (s *screen) move(x, y int) {
+	if y != s.y || x < s.x {
+		s.turn++
+	}
 	first, last := 0, s.rows-1
 	if s.origin {
 		first, last = s.top, s.bottom

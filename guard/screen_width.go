@@ -13,6 +13,10 @@ func cells(r rune) int {
 			return 0
 		}
 		return 1
+	case r >= 0x2500 && r <= 0x25fc || r >= 0x2800 && r <= 0x28ff: // lines, blocks, spinners
+		return 1
+	case r >= 0x4e00 && r <= 0x9fff || r >= 0xac00 && r <= 0xd7a3:
+		return 2
 	case r >= 0x1160 && r <= 0x11ff, unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
 		return 0
 	}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -190,21 +189,25 @@ func (v *viewer) whole(in []byte) string {
 func (c captured) leaks(t *testing.T, in []byte, value string, r *rand.Rand) string {
 	t.Helper()
 	cols, rows := c.size()
-	for name, cut := range map[string]func(int) int{
-		"at once":                func(int) int { return 64 << 10 },
-		"in random pieces":       randomly(r),
-		"in larger pieces":       func(int) int { return 1 + r.IntN(1000) },
-		"byte by byte, no hurry": byOne,
+	for _, way := range []struct {
+		name string
+		cut  func(int) int
+		slow bool // the timer fires after each piece
+	}{
+		{"at once", func(int) int { return 64 << 10 }, false},
+		{"in random pieces", randomly(r), false},
+		{"in larger pieces", func(int) int { return 1 + r.IntN(1000) }, false},
+		{"byte by byte, no hurry", byOne, len(in) < 20<<10},
 	} {
+		name, slow := way.name, way.slow
 		g := guardOf(t, Options{Cols: cols, Rows: rows}, value)
-		slow := strings.Contains(name, "no hurry") && len(in) < 20<<10
 		most := 0
 		if slow {
 			most = c.as.slow
 		}
 		v := c.viewer(value, most)
 		for rest := in; len(rest) > 0; {
-			n := min(len(rest), cut(len(rest)))
+			n := min(len(rest), way.cut(len(rest)))
 			v.read(bytes.Clone(g.Process(bytes.Clone(rest[:n]))))
 			if slow {
 				v.read(g.Flush())
@@ -222,7 +225,7 @@ func (c captured) leaks(t *testing.T, in []byte, value string, r *rand.Rand) str
 			}
 		}
 		if seen := v.seen + v.find(v.out.String()); seen != "" {
-			return fmt.Sprintf("%s: %d characters in a row can be read", name, v.most+1)
+			return fmt.Sprintf("%s: more than %d characters in a row can be read", name, v.most)
 		}
 		if g.Leaks() == 0 {
 			return name + ": not counted"

@@ -216,6 +216,18 @@ func (t *table) addTail(key uint32, width uint8) {
 	}
 }
 
+// widest is how many characters a match may have.
+func (t *table) widest() int {
+	most := minWidth
+	for _, l := range t.lengths {
+		most = max(most, l.widest)
+	}
+	if len(t.tails) > 0 {
+		most = maxWidth
+	}
+	return most
+}
+
 // insert keeps the first owner of a tag, so that a value with two names has
 // one in all reports; a window that counts anywhere goes before one that does not.
 func (t *table) insert(w *window, owner uint32) {
@@ -264,11 +276,10 @@ func (t *table) known(text []byte, s, w int) (span, bool) {
 // stands around those is not known here. Text has slack bytes of memory behind
 // its end.
 func (t *table) scan(text []byte, seen int, found []span) []span {
-	found = t.scanNarrow(text, seen, found)
 	for _, l := range t.lengths {
 		found = t.scanWide(text, seen, l, found)
 	}
-	return found
+	return t.scanNarrow(text, seen, found)
 }
 
 const slack = 8 // bytes of memory behind a text that is scanned
@@ -278,13 +289,21 @@ func (t *table) scanNarrow(text []byte, seen int, found []span) []span {
 	n := len(text)
 	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.narrow.shift&31, t.narrow.bits
 	memory := text[:n+slack]
+	known := skipper{found}
 	for s := max(0, seen-minWidth); s+minWidth <= n; s += 4 {
+		if end := known.past(s); end != 0 {
+			s = end - minWidth
+		}
 		b := memory[s : s+11]
 		x0, x1, x2, x3 := le64(b), le64(b[1:]), le64(b[2:]), le64(b[3:])
 		b0, b1 := fold(x0^f0, x0^f1)>>shift, fold(x1^f0, x1^f1)>>shift
 		b2, b3 := fold(x2^f0, x2^f1)>>shift, fold(x3^f0, x3^f1)>>shift
 		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
 			for end := s + 4; s < end; s++ {
+				x := le64(memory[s:])
+				if b := fold(x^f0, x^f1) >> shift; filter[b/64]>>(b%64)&1 == 0 {
+					continue
+				}
 				if len(t.tails) > 0 {
 					found = t.wholes(text, s+minWidth, found)
 				}
@@ -304,7 +323,11 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.wide.shift&31, t.wide.bits
 	first := max(0, seen+1-l.widest)
 	done := 0 // windows that end here or before are known
+	known := skipper{found}
 	for p := (first + stride - 1) &^ (stride - 1); p+l.block <= len(text); p += stride {
+		if end := known.past(p); end > p+l.widest+stride {
+			p = (end - l.widest) &^ (stride - 1)
+		}
 		key := fold(le64(text[p:])^f0, le64(text[p+l.block-8:])^f1)
 		if b := key >> shift; filter[b/64]>>(b%64)&1 == 0 {
 			continue
@@ -322,6 +345,23 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 		p = max(p, (done-l.widest)&^(stride-1)) // windows that end before are known
 	}
 	return found
+}
+
+// skipper passes over what was found before.
+type skipper struct{ spans []span }
+
+// past gives the end of what is known some way before place p and at it, or 0.
+func (k *skipper) past(p int) int {
+	for len(k.spans) > 0 {
+		if s := &k.spans[0]; s.end > p+minLong {
+			if s.start < p-stride {
+				return s.end
+			}
+			return 0
+		}
+		k.spans = k.spans[1:]
+	}
+	return 0
 }
 
 // widthsOf gives the widths of the windows whose block has a filter value.

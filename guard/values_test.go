@@ -44,7 +44,7 @@ func apiKey(r *rand.Rand, i int) string {
 	case 0:
 		return "sk-ant-api03-" + random(r, base64u, 93) + "AA"
 	case 1:
-		return "sk-proj-" + random(r, base64u, 74) + infix + random(r, base64u, 74)
+		return "sk-proj-" + random(r, base64u, 74) + infixes[0] + random(r, base64u, 74)
 	case 2:
 		return "ghp_" + random(r, base62, 36)
 	case 3:

@@ -114,6 +114,12 @@ func (s *Stores) Read(ctx context.Context, refs []secrets.Ref, action detect.Act
 	if err != nil {
 		return nil, nil, err
 	}
+	keep := s.Keep(ctx)
+	for ref, value := range found {
+		if ref.Scheme == "" {
+			keep.Mark(ctx, ref.Path, value) // it is marked the next time otherwise
+		}
+	}
 	maps.Copy(found, unlocked)
 	notices, err = s.admitted(ctx, found, unlocked, nil)
 	return found, notices, err

@@ -6,6 +6,7 @@ import (
 
 	"ward/guard"
 	"ward/launcher/broker"
+	"ward/launcher/hooks"
 	"ward/sandbox"
 )
 
@@ -82,11 +83,71 @@ func (s *session) sealedValue(name string) ([]byte, error) {
 	return nil, &broker.Refusal{Text: "secret " + name + ": not found at the start of this launch", Policy: true}
 }
 
-// mask applies the launch's guard to a payload. Each payload has a guard of its own, so that the end of one is not taken
-// for the beginning of the next.
+// hook tells an agent, for this run alone, to show the output of its tools to the broker before its model sees it.
+func (p *Plan) hook(h Host) {
+	if h.Self == "" || h.Nested || len(p.Argv) == 0 || p.Guard != "redact" && p.Guard != "block" {
+		return
+	}
+	argv, err := hooks.ForRun(p.Argv, h.Self, os.ReadFile)
+	if err != nil {
+		p.Warnings = append(p.Warnings, "the output of the agent's tools is not masked before its model sees it: "+err.Error())
+		return
+	}
+	p.ToolHook = len(argv) != len(p.Argv) || !slices.Equal(argv, p.Argv)
+	p.Argv = argv
+}
+
+// mask applies the launch's guard to a payload: to the strings of JSON, and to any other text as it is. Each payload has
+// a guard of its own, so that the end of one is not taken for the beginning of the next.
 func (s *session) mask(payload []byte) ([]byte, error) {
-	g, _ := guard.New(s.key, s.prints, guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey})
+	if s.plan.Guard == "off" || s.plan.Guard == "warn" {
+		return payload, nil
+	}
+	prints := append(slices.Clip(s.prints), s.fetched()...)
+	opt := guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey}
+	g, _ := guard.New(s.key, prints, opt)
 	defer g.Wipe()
-	masked := append([]byte(nil), g.Process(payload)...)
-	return append(masked, g.Flush()...), nil
+	masked, err := guard.MaskJSON(g, payload)
+	if err == nil {
+		s.met(g.Stats())
+		return masked, nil
+	}
+	plain, _ := guard.New(s.key, prints, opt)
+	defer plain.Wipe()
+	masked = append([]byte(nil), plain.Process(payload)...)
+	masked = append(masked, plain.Flush()...)
+	s.met(plain.Stats())
+	return masked, nil
+}
+
+// fetched fingerprints all that is in the default store when somebody first asks, as marks know less of a value and the
+// launch itself does not wait for that. Nobody is asked to open the store: the terminal is the command's.
+func (s *session) fetched() []guard.Print {
+	s.fetchOnce.Do(func() {
+		if s.plan.Stored == storedNone {
+			return
+		}
+		found, err := FetchStored(s.key, false)
+		if err != nil {
+			found.Unread = err.Error()
+		}
+		s.unread = found.Unread
+		req := request{Exempt: s.plan.Exempt}
+		for _, c := range s.plan.Credentials {
+			req.Wants = append(req.Wants, want{Ref: c.Ref.String()})
+		}
+		for _, p := range found.Prints {
+			if !req.uses(p.Name) {
+				s.others = append(s.others, p)
+			}
+		}
+	})
+	return s.others
+}
+
+// met remembers what the broker masked, for the summary.
+func (s *session) met(hits []guard.Hit) {
+	s.metMu.Lock()
+	defer s.metMu.Unlock()
+	s.asked = append(s.asked, hits...)
 }

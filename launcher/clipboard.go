@@ -115,6 +115,8 @@ func (c *Clipboard) program(ctx context.Context, argv []string) (*exec.Cmd, cont
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Dir = clipEnviron(), "/"
 	cmd.WaitDelay = time.Second
+	// What serves the clipboard must not end with the terminal, nor get its Ctrl-C.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd, cancel
 }
 

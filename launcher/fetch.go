@@ -59,9 +59,9 @@ func (s stopping) Fetch(ctx context.Context, path string) (*secrets.Buffer, erro
 	return value, err
 }
 
-// fetchTogether fetches all references at the same time. Optional ones may be missing, for which secrets.ErrNotFound is the
+// fetchAll fetches all references at the same time. Optional ones may be missing, for which secrets.ErrNotFound is the
 // only excuse. Either all the others are there, or none is.
-func fetchTogether(ctx context.Context, resolver secrets.Resolver, refs, optional []secrets.Ref) (map[secrets.Ref]*secrets.Buffer, error) {
+func fetchAll(ctx context.Context, resolver secrets.Resolver, refs, optional []secrets.Ref) (map[secrets.Ref]*secrets.Buffer, error) {
 	optional = slices.DeleteFunc(optional, func(ref secrets.Ref) bool { return slices.Contains(refs, ref) })
 	sets := make([]map[secrets.Ref]*secrets.Buffer, 1+len(optional))
 	failures := make([]error, len(sets))

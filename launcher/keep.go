@@ -73,20 +73,16 @@ func (s *Stores) MarksKey(ctx context.Context) (key guard.Key, err error) {
 	return key, err
 }
 
-// Guardable says why the guard could not find a value in a launch's output, and whether it finds it only standing by
-// itself. Both are empty for what it finds anywhere.
-func Guardable(name string, value []byte) (never, alone string) {
+// Unguardable says why the guard could not find a value in a launch's output; "" where it could.
+func Unguardable(name string, value []byte) (why string) {
 	key, err := guard.NewKey()
 	if err != nil {
-		return err.Error(), ""
+		return err.Error()
 	}
 	g, report := guard.New(key, []guard.Print{guard.Fingerprint(key, name, value)}, guard.Options{})
 	defer g.Wipe()
 	for _, u := range report.Unguarded {
-		never = u.Why
+		why = u.Why
 	}
-	if len(report.Whole) > 0 {
-		alone = name + " is found in output only where it stands by itself"
-	}
-	return never, alone
+	return why
 }

@@ -25,6 +25,7 @@ type Plan struct {
 	Environment []Variable
 	Credentials []Credential
 	Guard       string   // redact, block, warn, off
+	ToolHook    bool     // the agent was told, on its command line, to have the output of its tools masked
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
 	Logins      []string // files whose content it looks for as well
 	CIMask      bool     // tell the values to the runner of GitHub Actions
@@ -87,6 +88,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.files(merged, h))
 	plan.guard(merged, o, h)
 	plan.client(h)
+	plan.hook(h)
 	plan.ciMask(o, h)
 	add(plan.terminal(o, h))
 	plan.Policy.Nested = h.Nested

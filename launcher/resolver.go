@@ -39,6 +39,8 @@ type request struct {
 	Seal   bool     // the launch has a broker
 	Logins []string // files that the guard looks for: no value goes anywhere
 	Stored string   // see storedNone
+	All    bool     // print every secret of the default store
+	Ask    bool     // for that, a person may be asked for what opens it
 	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
 	Silent bool     // no line about what is being waited for
@@ -62,6 +64,7 @@ type report struct {
 	Errors    []said
 	Stored    int    // how many of the fingerprints, the last ones, are marks of stored secrets
 	StoredKey []byte // what they were made under
+	Unread    string // why not every stored secret was printed; "" if each was
 }
 
 type said struct{ Text, Hint string }
@@ -116,6 +119,7 @@ func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ i
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
+		prints = append(prints, req.everything(environ, &rep)...)
 		prints = append(prints, req.stored(ctx, environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
@@ -195,7 +199,7 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 			refs = append(refs, ref)
 		}
 	}
-	found, err := fetchTogether(ctx, resolver, refs, optional)
+	found, err := fetchAll(ctx, resolver, refs, optional)
 	if err != nil && ctx.Err() != nil {
 		stores.terminal().settle()
 		err = errInterrupted

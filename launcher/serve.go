@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"ward/guard"
 	"ward/launcher/audit"
 	"ward/sandbox"
 )
@@ -174,13 +175,22 @@ func (s *session) leaked() bool {
 func (s *session) summary() {
 	masked := map[string]int{}
 	var names []string
-	for _, g := range s.guards {
-		for _, hit := range g.Stats() {
+	count := func(hits []guard.Hit) {
+		for _, hit := range hits {
 			if masked[hit.Name] == 0 {
 				names = append(names, hit.Name)
 			}
 			masked[hit.Name] += hit.Count
 		}
+	}
+	for _, g := range s.guards {
+		count(g.Stats())
+	}
+	s.metMu.Lock()
+	count(s.asked)
+	s.metMu.Unlock()
+	if s.unread != "" && !s.opt.Silent {
+		s.say("%s: they were not looked for in the output of tools", s.unread)
 	}
 	verb := "masked"
 	if s.plan.Guard == "warn" {

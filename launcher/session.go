@@ -54,7 +54,14 @@ type session struct {
 	prints []guard.Print
 	stored guard.Options // the marks among them
 	sealed []sealed
-	pumps  sync.WaitGroup
+	// What the broker masks by beside prints, why that is not all there is stored, and what it met.
+	fetchOnce sync.Once
+	others    []guard.Print
+	unread    string
+	metMu     sync.Mutex
+	asked     []guard.Hit
+
+	pumps sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal

@@ -30,10 +30,10 @@ type Stores struct {
 
 	once   sync.Once
 	choice secrets.Choice
-	asking sync.Once
-	turns  *turns
 	quiet  atomic.Bool // nobody is asked for the vault's passphrase
 	typed  atomic.Bool // a person has typed it
+	asking sync.Once
+	turns  *turns
 }
 
 // OpenStores names the places; nothing is opened or asked before it is needed. environ is the environment block that
@@ -107,19 +107,9 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 // passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
 // asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
-	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
-	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
+	b, err := s.givenPassphrase(ctx, prompt, confirm)
+	if !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
-	}
-	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
-	if err != nil && !errors.Is(err, secrets.ErrNotFound) {
-		return nil, err
-	}
-	if err == nil {
-		defer path.Destroy()
-		name := ""
-		path.Use(func(p []byte) error { name = string(p); return nil })
-		return (secrets.File{}).Fetch(ctx, name)
 	}
 	if s.quiet.Load() {
 		return nil, errQuiet
@@ -138,6 +128,26 @@ func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*
 	}
 	if errors.Is(err, ErrNoTerminal) {
 		return nil, Mistake("there is no terminal to ask at", "set WARD_VAULT_PASSPHRASE_FILE (or WARD_VAULT_PASSPHRASE) where there is none")
+	}
+	return b, err
+}
+
+// givenPassphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names.
+func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
+	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
+	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
+		return b, err
+	}
+	path, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE_FILE")
+	if err != nil {
+		return nil, err
+	}
+	defer path.Destroy()
+	name := ""
+	path.Use(func(p []byte) error { name = string(p); return nil })
+	b, err = (secrets.File{}).Fetch(ctx, name)
+	if errors.Is(err, secrets.ErrNotFound) {
+		return nil, Mistake(err.Error(), "WARD_VAULT_PASSPHRASE_FILE names it") // given, and wrong: nobody is asked instead
 	}
 	return b, err
 }

@@ -68,7 +68,7 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 			return done, err
 		}
 	}
-	values, err := fetchAll(ctx, choice.Store, names)
+	values, err := fetchNamed(ctx, choice.Store, names)
 	if err != nil {
 		return done, err
 	}
@@ -93,7 +93,7 @@ func (s *Stores) below(ctx context.Context, store secrets.Store, prefix string) 
 	}
 	for _, name := range all {
 		switch {
-		case !Below(name, prefix):
+		case !Below(name, prefix) || secrets.Reserved(secrets.Ref{Path: name}):
 		case known[name].Strict:
 			strict = append(strict, name)
 		default:
@@ -109,7 +109,7 @@ func Below(name, prefix string) bool {
 	return name == prefix || strings.HasPrefix(name, prefix+"/")
 }
 
-func fetchAll(ctx context.Context, store secrets.Store, names []string) (map[string]*secrets.Buffer, error) {
+func fetchNamed(ctx context.Context, store secrets.Store, names []string) (map[string]*secrets.Buffer, error) {
 	values := map[string]*secrets.Buffer{}
 	for _, name := range names {
 		value, err := store.Fetch(ctx, name)
@@ -149,6 +149,9 @@ func FromSession(name string, action detect.Action, caller detect.Caller) (*secr
 // that has any other value: the session wants to see what program asks, so for that moment it may be looked at.
 func (req request) fromSessions() (map[secrets.Ref]*secrets.Buffer, error) {
 	found := map[secrets.Ref]*secrets.Buffer{}
+	if !sessions.Any() { // no launch looks at its parents for nothing
+		return found, nil
+	}
 	caller, err := sessions.Caller()
 	if err != nil || !sessions.Near(caller) {
 		return found, nil

@@ -46,7 +46,7 @@ func (p ApplePasswords) Fetch(ctx context.Context, path string) (*Buffer, error)
 	}
 	value, err := readSecurity(a.value)
 	if err != nil {
-		e.Err, e.Fix = err, "see what it is: security find-internet-password -s "+shellWord(server)+" -a "+shellWord(account)
+		e.Err, e.Fix = err, "see what it is: security find-internet-password -s "+pasteable(server)+" -a "+pasteable(account)
 		return nil, e
 	}
 	return value, nil
@@ -58,7 +58,7 @@ func (p ApplePasswords) Fetch(ctx context.Context, path string) (*Buffer, error)
 func securityError(e *Error, server, account string, status int, ended error) error {
 	switch status {
 	case 44:
-		e.Err, e.Fix = ErrNotFound, "security find-internet-password -s "+shellWord(server)+" shows the accounts of that server; what is only in iCloud cannot be read by programs"
+		e.Err, e.Fix = ErrNotFound, "security find-internet-password -s "+pasteable(server)+" shows the accounts of that server; what is only in iCloud cannot be read by programs"
 	case 36:
 		e.Err, e.Fix = &because{"the keychain is locked, and there is nobody to ask here", ErrLocked}, "security unlock-keychain"
 	case 51:
@@ -67,7 +67,7 @@ func securityError(e *Error, server, account string, status int, ended error) er
 		e.Err, e.Fix = &because{"the request was dismissed", ErrLocked}, "run it again and allow it in the window that macOS shows"
 	default:
 		e.Err = &because{"security gave up: " + ended.Error(), ended}
-		e.Fix = "see what it says: security find-internet-password -s " + shellWord(server) + " -a " + shellWord(account)
+		e.Fix = "see what it says: security find-internet-password -s " + pasteable(server) + " -a " + pasteable(account)
 	}
 	return e
 }

@@ -71,13 +71,13 @@ func bwError(path, id string, a *answer, ended error) error {
 	case a.says("Vault is locked.", "Session key is invalid."): // the first for a session of another login too
 		e.Err, e.Fix = &because{"the vault is locked, or BW_SESSION is of a session that has ended", ErrLocked}, unlock
 	case a.says("More than one result was found."):
-		e.Err, e.Fix = errors.New("more than one item matches"), "write the item's id instead: bw list items --search "+shellWord(id)
+		e.Err, e.Fix = errors.New("more than one item matches"), "write the item's id instead: bw list items --search "+pasteable(id)
 	case a.says("Not found."):
-		e.Err, e.Fix = ErrNotFound, "bw list items --search "+shellWord(id)+" shows what there is; bw sync fetches what is new"
+		e.Err, e.Fix = ErrNotFound, "bw list items --search "+pasteable(id)+" shows what there is; bw sync fetches what is new"
 	case a.says("Premium status is required"):
 		e.Err, e.Fix = errors.New("codes need a premium account"), "read them with an authenticator"
 	default:
-		e.Err, e.Fix = &because{"bw gave up: " + ended.Error(), ended}, "see what it says: bw get item "+shellWord(id)+" >/dev/null"
+		e.Err, e.Fix = &because{"bw gave up: " + ended.Error(), ended}, "see what it says: bw get item "+pasteable(id)+" >/dev/null"
 	}
 	return e
 }
@@ -89,7 +89,7 @@ func bwField(path, id, field string, item *Buffer) (value *Buffer, err error) {
 	err = item.Use(func(data []byte) error {
 		if !textAt(data, "id").is(id) && !textAt(data, "name").is(id) {
 			e.Where, e.Err = "Bitwarden", ErrNotFound
-			e.Fix = "an item whose name holds " + shellWord(id) + " is there; write its whole name, or its id"
+			e.Fix = "an item whose name holds " + pasteable(id) + " is there; write its whole name, or its id"
 			return e
 		}
 		var raw text
@@ -107,7 +107,7 @@ func bwField(path, id, field string, item *Buffer) (value *Buffer, err error) {
 			raw = customField(data, field)
 		}
 		if raw == nil {
-			e.Err, e.Fix = ErrNotFound, "the item has no "+shellWord(field)+"; there are password, username, notes, uri, totp and the fields of its own"
+			e.Err, e.Fix = ErrNotFound, "the item has no "+pasteable(field)+"; there are password, username, notes, uri, totp and the fields of its own"
 			return e
 		}
 		if len(raw) > 6*MaxValue { // an escaped byte has six

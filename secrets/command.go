@@ -61,7 +61,7 @@ func (c Commands) Fetch(ctx context.Context, name string) (*Buffer, error) {
 func commandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, word := range argv {
-		words[i] = shellWord(word)
+		words[i] = pasteable(word)
 	}
 	return strings.Join(words, " ")
 }

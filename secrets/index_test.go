@@ -68,7 +68,7 @@ func TestIndexDamage(t *testing.T) {
 		}
 		for range 2 {
 			for what, err := range indexErrors(ctx, x) {
-				if err == nil || !strings.HasPrefix(err.Error(), "index "+x.Path+": damaged: ") || !strings.Contains(hintOf(err), "cp "+x.Path+".prev "+x.Path) {
+				if err == nil || !strings.HasPrefix(err.Error(), "index "+x.Path+": damaged: ") || !strings.Contains(hintOf(err), "ward check --repair") {
 					t.Errorf("%q: %s: %v, hint %q", damaged, what, err, hintOf(err))
 				}
 			}
@@ -133,7 +133,7 @@ func TestIndexRecover(t *testing.T) {
 		}
 		if c.what == "missing" {
 			for what, err := range indexErrors(ctx, x) {
-				if err == nil || !strings.HasSuffix(err.Error(), "it is missing") || !strings.Contains(hintOf(err), "cp ") {
+				if err == nil || !strings.HasSuffix(err.Error(), "it is missing") || !strings.Contains(hintOf(err), "ward check --repair") {
 					t.Errorf("%s: %v, hint %q", what, err, hintOf(err))
 				}
 			}

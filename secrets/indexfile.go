@@ -79,10 +79,7 @@ func (x *Index) locked(ctx context.Context, f func() error) error {
 // write replaces the index and keeps the one before. others is what a newer
 // ward put beside the entries.
 func (x *Index) write(others, entries map[string]json.RawMessage) error {
-	if err := replaceLocked(x.Path, indexText(others, entries)); err != nil {
-		return x.fail(err)
-	}
-	return nil
+	return x.fail(replaceLocked(x.Path, indexText(others, entries)))
 }
 
 // indexText has an entry on each line, so that a person can repair it. Entries
@@ -113,15 +110,18 @@ func quotedJSON(s string) []byte {
 // forgotten by the next change.
 func (x *Index) read() ([]byte, error) {
 	data, err := os.ReadFile(x.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(x.previous()); err == nil {
-			return nil, x.fail(&damage{errors.New("it is missing")})
-		}
-		return []byte(emptyIndex), nil
-	} else if err != nil {
-		return nil, x.fail(err)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return data, x.fail(err)
 	}
-	return data, nil
+	if _, err := os.Lstat(x.previous()); err != nil {
+		return []byte(emptyIndex), nil
+	}
+	// Again: it may have been written twice between the two looks.
+	data, err = os.ReadFile(x.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &damage{errors.New("it is missing")}
+	}
+	return data, x.fail(err)
 }
 
 func (x *Index) previous() string { return x.Path + previousSuffix }
@@ -148,14 +148,18 @@ func parseIndex(data []byte) (map[string]Meta, error) {
 	return file.Entries, nil
 }
 
+// fail says that it is about the index; nil stays nil.
 func (x *Index) fail(err error) error {
+	if err == nil {
+		return nil
+	}
 	e := &Error{Where: "index " + x.Path, Err: err}
 	if errors.As(err, new(*damage)) {
 		e.Fix = "the secrets themselves are untouched, and nothing is written over the index"
 		if _, err := os.Lstat(x.previous()); err == nil {
-			e.Fix += "; to go back to the index before its last change: cp " + x.previous() + " " + x.Path
+			e.Fix += "; ward check --repair goes back to the index before its last change"
 		} else {
-			e.Fix += "; move it away to begin a new one"
+			e.Fix += "; ward check --repair begins a new one"
 		}
 	}
 	return e
@@ -194,10 +198,7 @@ func (x *Index) Recover(ctx context.Context) (done Recovery, err error) {
 			before = []byte(emptyIndex + "\n")
 		}
 		done.Damaged, done.Names = true, len(entries)
-		if err := replaceFile(x.Path, before); err != nil {
-			return x.fail(err)
-		}
-		return nil
+		return x.fail(replaceFile(x.Path, before))
 	})
 	return done, err
 }

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -31,14 +32,28 @@ type Entry struct {
 	Meta
 }
 
-// reserved is where ward keeps values of its own. They are not listed.
+// reserved is where ward keeps values of its own. They are not listed, and no
+// reference leads to them.
 const reserved = "_ward/"
+
+// Reserved says whether a reference is of a value of ward's own.
+func Reserved(r Ref) bool {
+	path := r.Path
+	if r.Scheme == "keyring" {
+		path, _ = strings.CutPrefix(path, keyringService+"/")
+	}
+	return (r.Scheme == "" || r.Scheme == "vault" || r.Scheme == "keyring") && strings.HasPrefix(path, reserved)
+}
 
 // staged ends the name under which Rotate keeps the old value meanwhile.
 const staged = "+old"
 
 // errOtherPlace: one entry of the index cannot tell about two values.
 var errOtherPlace = errors.New("the other store has a secret of this name")
+
+func reservedError(name string) error {
+	return &Error{Name: name, Err: errors.New("names that begin with " + reserved + " are ward's own")}
+}
 
 func (k Keep) place() string {
 	if k.Name == "vault" {
@@ -60,8 +75,8 @@ func (k Keep) begin(ctx context.Context, names ...string) (unlock func(), err er
 		if err := checkName(name); err != nil {
 			return nil, &Error{Where: "the " + k.Name, Err: err, Fix: err.(*RefError).Fix}
 		}
-		if strings.HasPrefix(name, reserved) {
-			return nil, &Error{Name: name, Err: errors.New("names that begin with " + reserved + " are ward's own")}
+		if Reserved(Ref{Path: name}) {
+			return nil, reservedError(name)
 		}
 	}
 	if err := os.MkdirAll(filepath.Dir(k.Index.Path), 0o700); err != nil {
@@ -172,6 +187,30 @@ func (k Keep) describe(ctx context.Context, name string, value *Buffer) error {
 	})
 }
 
+// Mark makes the marks of a value that is stored and has none: the store may
+// have been locked for reading when it was put there.
+func (k Keep) Mark(ctx context.Context, name string, value *Buffer) error {
+	if meta, listed, err := k.Index.Get(name); err != nil || !listed || len(meta.Marks) > 0 || meta.Changed.IsZero() || k.Marks == nil || meta.Place != k.place() {
+		return err
+	}
+	return value.Use(func(v []byte) error {
+		marks := k.Marks(ctx, v)
+		if len(marks) == 0 {
+			return nil
+		}
+		unlock, err := k.begin(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		// Meanwhile it may have become another one.
+		if same, err := k.Same(ctx, name, value); err != nil || !same {
+			return err
+		}
+		return k.Index.Update(ctx, name, func(m *Meta) error { m.Marks = marks; return nil })
+	})
+}
+
 // Delete removes a value and what is known about it.
 func (k Keep) Delete(ctx context.Context, name string) error {
 	unlock, err := k.begin(ctx, name)
@@ -244,7 +283,7 @@ func (k Keep) Rename(ctx context.Context, old, new string) error {
 
 // Rotate replaces a value that is there. The old one is kept under the name
 // with "+old" until the new one was read back: whoever is killed in between
-// finds it there.
+// finds it there, and ends it by rotating to the same value again.
 func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change func(*Meta) error) error {
 	unlock, err := k.begin(ctx, name, name+staged)
 	if err != nil {
@@ -266,7 +305,14 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 	}
 	defer old.Destroy()
 	if old.equal(value) {
-		return k.fail(name, errors.New("the new value is the one that is stored"))
+		if _, begun, err := k.Index.Get(name + staged); err != nil || !begun {
+			return k.fail(name, cmp.Or(err, errors.New("the new value is the one that is stored")))
+		}
+		// One that was killed: the new value is there, and only the end is missing.
+		if err := k.describe(ctx, name, value); err != nil {
+			return err
+		}
+		return k.delete(ctx, name+staged)
 	}
 	if err := k.put(ctx, name+staged, old, true, nil); err != nil {
 		return err

@@ -59,6 +59,12 @@ func keepPromises(t *testing.T, k Keep) {
 	}
 	wantEntry(t, k, "acme/api/TOKEN", second, Meta{Strict: true, Expires: expires})
 
+	keepRenamed(t, k, first, second)
+}
+
+// keepRenamed goes on with acme/api/TOKEN, which holds second.
+func keepRenamed(t *testing.T, k Keep, first, second []byte) {
+	ctx := context.Background()
 	if err := k.Rotate(ctx, "acme/api/TOKEN", bufferOf(t, first), func(m *Meta) error { m.Expires = time.Time{}; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +72,12 @@ func keepPromises(t *testing.T, k Keep) {
 	if err := k.Rotate(ctx, "none", bufferOf(t, first), nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("rotate what is not there: %v", err)
 	}
+	if err := k.Rotate(ctx, "acme/api/TOKEN", bufferOf(t, first), nil); err == nil {
+		t.Error("rotate to the same value is taken")
+	}
+	wantNames(t, k, "acme/api/TOKEN")
 
-	if err := put("other", second, false, nil); err != nil {
+	if err := k.Put(ctx, "other", bufferOf(t, second), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Rename(ctx, "acme/api/TOKEN", "other"); !errors.Is(err, ErrExists) {

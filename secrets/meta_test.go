@@ -43,7 +43,7 @@ func TestPeekOf(t *testing.T) {
 // everything is a Meta with nothing zero in it.
 func everything() Meta {
 	return Meta{Type: "token", Peek: "ab12", Expires: time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), Strict: true,
-		Rotate: "https://example.com/keys?tab=1", Bundle: "deploy", Desc: "for größere Dinge", Marks: []byte{0, 1, 254, 255},
+		Rotate: "https://example.com/keys?tab=1", Bundle: "deploy", Place: "vault", Desc: "for größere Dinge", Marks: []byte{0, 1, 254, 255},
 		Changed: time.Date(2026, 11, 2, 9, 30, 0, 7, time.UTC)}
 }
 

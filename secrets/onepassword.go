@@ -62,17 +62,17 @@ func opError(ref Ref, a *answer, ended error) error {
 	case a.says("DecodeSACredentials", "invalid bearer token", "(401)"):
 		set(locked("the service account's token is not valid"), "give OP_SERVICE_ACCOUNT_TOKEN as it was shown when the account was made, or unset it to sign in yourself")
 	case a.says("isn't a vault in this account"):
-		set(ErrNotFound, "this account has no vault "+shellWord(vault)+"; op vault list shows those it has (a service account sees only its own)")
+		set(ErrNotFound, "this account has no vault "+pasteable(vault)+"; op vault list shows those it has (a service account sees only its own)")
 	case a.says("More than one item matches"):
-		set(errors.New("more than one item has that name"), "write the item's ID instead: op item list --vault "+shellWord(vault))
+		set(errors.New("more than one item has that name"), "write the item's ID instead: op item list --vault "+pasteable(vault))
 	case a.says("isn't an item"):
 		e.Where = "1Password's vault " + vault
-		set(ErrNotFound, "op item list --vault "+shellWord(vault)+" shows what is there; archived items are not found")
+		set(ErrNotFound, "op item list --vault "+pasteable(vault)+" shows what is there; archived items are not found")
 	case a.says("does not have a field", "does not have a section"):
 		e.Where = "1Password's item " + vault + "/" + item
-		set(ErrNotFound, "the item has no field "+shellWord(field)+" there; op item get "+shellWord(item)+" --vault "+shellWord(vault)+" shows its sections and fields")
+		set(ErrNotFound, "the item has no field "+pasteable(field)+" there; op item get "+pasteable(item)+" --vault "+pasteable(vault)+" shows its sections and fields")
 	case a.says("(403)", "(101)", "You do not have permission"):
-		set(errors.New("this account may not read it"), "ask for access to the vault "+shellWord(vault)+", or sign in to another account")
+		set(errors.New("this account may not read it"), "ask for access to the vault "+pasteable(vault)+", or sign in to another account")
 	case a.says("(429)", "Too Many Requests"):
 		set(errors.New("too many requests"), "wait; a service account has a limit by the hour and by the day")
 	case a.says("dial tcp", "no such host", "network is unreachable", "context deadline exceeded", "i/o timeout"):
@@ -80,7 +80,7 @@ func opError(ref Ref, a *answer, ended error) error {
 	case a.says("invalid secret reference", "invalid character in secret reference"):
 		set(errors.New("op does not take such a reference"), "copy it from the app (Copy Secret Reference), or use IDs where names have other characters")
 	default:
-		set(&because{"op gave up: " + ended.Error(), ended}, "see what it says: op read "+shellWord(ref.String())+" >/dev/null")
+		set(&because{"op gave up: " + ended.Error(), ended}, "see what it says: op read "+pasteable(ref.String())+" >/dev/null")
 	}
 	return e
 }

@@ -252,8 +252,8 @@ func failed(name, where, program, install string, err error) *Error {
 	return e
 }
 
-// shellWord writes a word of a command line that a person may paste.
-func shellWord(word string) string {
+// pasteable writes a word of a command line that a person may paste.
+func pasteable(word string) string {
 	plain := strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-") == ""
 	if plain && word != "" {
 		return word

@@ -102,6 +102,9 @@ func (r Resolver) Resolve(ctx context.Context, refs []Ref) (map[Ref]*Buffer, err
 }
 
 func (r Resolver) fetch(ctx context.Context, ref Ref) (*Buffer, error) {
+	if Reserved(ref) {
+		return nil, reservedError(ref.String())
+	}
 	source := r[ref.Scheme]
 	if source == nil {
 		return nil, &Error{Name: ref.String(), Err: fmt.Errorf("no source for %q references here", ref.Scheme)}

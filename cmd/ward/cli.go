@@ -32,6 +32,7 @@ type cli struct {
 	Unlock  unlockCmd  `cmd:"" help:"Keep secrets unlocked in this terminal for a while."`
 	Lock    lockCmd    `cmd:"" help:"End that."`
 	Handoff handoffCmd `cmd:"" name:"__handoff" hidden:"" help:"The part of a hand-off that the shell calls."`
+	Guard   guardCmd   `cmd:"" help:"Mask secrets elsewhere: in an agent's tools, a stream, files."`
 	Profile profileCmd `cmd:"" help:"Look at profiles."`
 	Doctor  doctorCmd  `cmd:"" help:"Show what this machine can enforce."`
 
@@ -45,7 +46,17 @@ type runOnly struct {
 	Run runCmd `cmd:"" help:"Run a command confined, with its credentials, behind the guard."`
 }
 
+// hookOnly is the part that an agent waits for after every tool.
+type hookOnly struct {
+	Guard struct {
+		Hook guardHookCmd `cmd:"" help:"Answer the tool hook of an agent."`
+	} `cmd:"" help:"Mask secrets elsewhere."`
+}
+
 func grammar(args []string) any {
+	if len(args) > 1 && args[0] == "guard" && args[1] == "hook" {
+		return &hookOnly{}
+	}
 	if len(args) > 0 && args[0] == "run" {
 		return &runOnly{}
 	}

@@ -59,7 +59,7 @@ func rooms() map[string]room {
 		},
 		"launcher/audit": {never: pure},
 		"launcher/broker": {
-			ours:  []string{"secrets", "launcher/audit"},
+			ours:  []string{"secrets", "detect", "launcher/audit"},
 			tests: []string{unix},
 			never: http,
 		},

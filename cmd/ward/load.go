@@ -82,6 +82,9 @@ func (m many) run(stdout io.Writer, which func(secrets.Entry) bool) error {
 	if err != nil {
 		return err
 	}
+	if err := bareName(strings.TrimSuffix(m.about, "/")); err != nil {
+		return err
+	}
 	if isTerminal(stdout) {
 		return launcher.Mistake(string(m.action)+": stdout is a terminal, where values would be shown", m.example())
 	}

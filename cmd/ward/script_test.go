@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,8 +11,11 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"ward/secrets"
 )
 
 // TestMain builds ward once, for all tests that start it.
@@ -70,7 +74,7 @@ func TestScript(t *testing.T) {
 			}
 			return os.Getuid() == 0, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "golden": golden, "nothing": nothing},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "golden": golden, "nothing": nothing, "expire": expire},
 	})
 }
 
@@ -122,4 +126,16 @@ func nothing(ts *testscript.TestScript, neg bool, args []string) {
 	for _, e := range entries {
 		ts.Fatalf("%s holds %s", args[0], e.Name())
 	}
+}
+
+// expire NAME: the index says that the secret expired long ago, which ward itself would not be told.
+func expire(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expire NAME")
+	}
+	index := secrets.Index{Path: filepath.Join(ts.Getenv("HOME"), ".local/share/ward/index.json")}
+	ts.Check(index.Update(context.Background(), args[0], func(m *secrets.Meta) error {
+		m.Expires = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+		return nil
+	}))
 }

@@ -193,11 +193,8 @@ func (c *setCmd) Run() error {
 // unguarded says what the guard cannot do for a value.
 func unguarded(key string, value *secrets.Buffer) {
 	value.Use(func(v []byte) error {
-		never, alone := launcher.Guardable(key, v)
-		if never != "" {
-			note("the guard cannot mask it in output: %s", never)
-		} else if alone != "" {
-			note("%s", alone)
+		if why := launcher.Unguardable(key, v); why != "" {
+			note("the guard cannot mask it in output: it %s", why)
 		}
 		return nil
 	})

@@ -325,7 +325,7 @@ func TestShapeSkips(t *testing.T) {
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/faults.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/agents.md", "docs/faults.md"} {
 		data, err := os.ReadFile(filepath.Join(shapeRoot(), name))
 		if err != nil {
 			t.Fatal(err)
@@ -337,7 +337,7 @@ func documents(t *testing.T) map[string]string {
 
 // TestDocsPaths follows every path in backquotes and every relative link.
 func TestDocsPaths(t *testing.T) {
-	path := regexp.MustCompile("`((?:cmd|docs|launcher|sandbox|secrets|profiles|guard|bench|\\.ci)/[\\w./-]*)`|\\]\\(([\\w./-]+)(?:#[\\w-]*)?\\)")
+	path := regexp.MustCompile("`((?:cmd|docs|launcher|sandbox|secrets|profiles|guard|detect|bench|\\.ci)/[\\w./-]*)`|\\]\\(([\\w./-]+)(?:#[\\w-]*)?\\)")
 	for name, text := range documents(t) {
 		for _, m := range path.FindAllStringSubmatch(text, -1) {
 			target := m[1]

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ward/detect"
 	"ward/launcher"
 	"ward/launcher/session"
 )
@@ -31,6 +32,9 @@ func (c *unlockCmd) Run() error {
 	caller, err := session.Caller()
 	if err != nil {
 		return err
+	}
+	if err := caller.May(detect.Unlock); err != nil {
+		return refused(err)
 	}
 	s, err := c.open()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ward/detect"
 	"ward/launcher/audit"
 )
 
@@ -18,6 +19,19 @@ type Asker struct {
 	PID   int
 	Start uint64 // clock ticks since boot
 	Exe   string // as the process itself sees it; empty if it cannot be read
+}
+
+// present says whether the process is still the one that connected: an end of the connection can be passed on, and a
+// number given to another process.
+func (a Asker) present() error {
+	p, err := detect.Hold(a.PID)
+	if err == nil {
+		defer p.Close()
+		if p.Start == a.Start {
+			return p.Alive()
+		}
+	}
+	return &Refusal{Text: fmt.Sprintf("process %d, which connected, has ended", a.PID), Policy: true}
 }
 
 // Server answers what runs inside one launch. Its fields are set before the first Serve.
@@ -125,6 +139,9 @@ func (s *Server) answer(conn *os.File, who Asker, op Op, body []byte) error {
 
 func (s *Server) get(conn *os.File, who Asker, name string) error {
 	sealed, result, err := s.look(name)
+	if gone := who.present(); gone != nil && err == nil {
+		result, err = "refused: another process", gone
+	}
 	if rerr := s.record(who, name, result); rerr != nil && err == nil {
 		err = &Refusal{Text: "secret " + name + ": " + rerr.Error(), Fix: "nothing is handed out that cannot be recorded"}
 	}

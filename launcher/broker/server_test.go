@@ -14,11 +14,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ward/detect"
 	"ward/launcher/audit"
 )
 
 // pair connects a client with a server, as the sandbox does.
 func pair(t *testing.T, s *Server) *Client {
+	t.Helper()
+	own, err := detect.System().Process(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pairAs(t, s, Asker{PID: own.PID, Start: own.Start, Exe: "/bin/asker"})
+}
+
+func pairAs(t *testing.T, s *Server, who Asker) *Client {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -27,7 +37,7 @@ func pair(t *testing.T, s *Server) *Client {
 	for _, fd := range fds {
 		unix.SetNonblock(fd, true)
 	}
-	go s.Serve(os.NewFile(uintptr(fds[0]), "server"), Asker{PID: 4711, Start: 1, Exe: "/bin/asker"})
+	go s.Serve(os.NewFile(uintptr(fds[0]), "server"), who)
 	f := os.NewFile(uintptr(fds[1]), "client")
 	defer f.Close()
 	conn, err := net.FileConn(f)
@@ -91,7 +101,7 @@ func TestServer(t *testing.T) {
 			refused.Text != "secret "+shown+": not among those of this launch" {
 			t.Errorf("get %.20q: %#v", name, err)
 		}
-		if last := r.events[len(r.events)-1]; last.What != shown || last.Result != "refused: not listed" || last.PID != 4711 || last.Program != "/bin/asker" {
+		if last := r.events[len(r.events)-1]; last.What != shown || last.Result != "refused: not listed" || last.PID != os.Getpid() || last.Program != "/bin/asker" {
 			t.Errorf("get %.20q is recorded as %+v", name, last)
 		}
 	}
@@ -115,6 +125,24 @@ func TestServerUnrecorded(t *testing.T) {
 	r.err = errors.New("no space left on device")
 	if _, err := pair(t, s).Get(context.Background(), "TOKEN"); err == nil || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("get: %v", err)
+	}
+}
+
+// A process that connected and ended, or whose number is another's now, gets nothing.
+func TestServerAnother(t *testing.T) {
+	s, r := server(t, "sk-"+rand.Text())
+	own, err := detect.System().Process(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []Asker{{PID: own.PID, Start: own.Start - 1}, {PID: 1 << 22, Start: own.Start}} {
+		_, err := pairAs(t, s, who).Get(context.Background(), "TOKEN")
+		if refused := (*Refusal)(nil); !errors.As(err, &refused) || !refused.Policy || !strings.Contains(refused.Text, "has ended") {
+			t.Errorf("%+v gets %v", who, err)
+		}
+		if last := r.events[len(r.events)-1]; last.Result != "refused: another process" {
+			t.Errorf("%+v is recorded as %+v", who, last)
+		}
 	}
 }
 

@@ -140,6 +140,12 @@ func Caller() (detect.Caller, error) {
 	return detect.Inspect(detect.System(), os.Getpid(), os.LookupEnv)
 }
 
+// Any says whether there may be a session at all: of whatever terminal.
+func Any() bool {
+	paths, err := sockets()
+	return err == nil && len(paths) > 0
+}
+
 // Near says, without asking anybody, whether there may be a session of the caller's terminal: most calls end here.
 func Near(c detect.Caller) bool {
 	paths, err := sockets()

@@ -139,6 +139,9 @@ func listen(path string) (*os.File, error) {
 	}
 	l.SetUnlinkOnClose(false)
 	defer l.Close()
+	if err := os.Chmod(path, 0o600); err != nil { // whatever the umask is
+		return nil, err
+	}
 	return l.File()
 }
 

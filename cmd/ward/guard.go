@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"ward/guard"
+	"ward/launcher"
+	"ward/launcher/broker"
+	"ward/launcher/session"
+)
+
+type guardCmd struct {
+	Hook      guardHookCmd      `cmd:"" help:"Answer the tool hook of an agent: what its tools print is masked before its model sees it."`
+	Filter    guardFilterCmd    `cmd:"" help:"Mask stored secrets in a stream."`
+	Scan      guardScanCmd      `cmd:"" help:"Look for stored secrets in files."`
+	Install   guardInstallCmd   `cmd:"" help:"Add the tool hook to an agent's settings."`
+	Uninstall guardUninstallCmd `cmd:"" help:"Take it out again."`
+}
+
+type guardHookCmd struct {
+	Agent   string `enum:",claude,codex,gemini,cursor" default:"" placeholder:"claude|codex|gemini|cursor" help:"Whose hook this is. Default: told from what it sends."`
+	OnError string `enum:"stop,pass" default:"stop" help:"What happens to output that cannot be checked: ${enum}."`
+}
+
+// Help is the example of `ward guard hook --help`.
+func (guardHookCmd) Help() string {
+	return "ward guard install claude writes it into the settings; it reads one JSON object on stdin and prints one, or nothing"
+}
+
+// maxPayload bounds what an agent sends, in bytes: as much as a broker takes.
+const maxPayload = broker.MaxPayload
+
+// Run is `ward guard hook`.
+func (c *guardHookCmd) Run(stdout io.Writer) error {
+	payload, err := io.ReadAll(io.LimitReader(os.Stdin, maxPayload+1))
+	if err != nil {
+		payload = nil
+	}
+	hook := guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: maskStored}
+	if brokerAddr() != "" {
+		hook.Mask = maskInside
+	}
+	if len(payload) > maxPayload {
+		hook.Mask = func([]byte) ([]byte, error) { return nil, fmt.Errorf("it has more than %d bytes", maxPayload) }
+	}
+	answer := hook.Answer(payload)
+	if len(answer.Stdout) > 0 {
+		if _, err := stdout.Write(append(answer.Stdout, '\n')); err != nil {
+			return &exit{code: 2, err: err}
+		}
+	}
+	if answer.Stderr != "" {
+		fmt.Fprintln(os.Stderr, clean(answer.Stderr))
+	}
+	if answer.Code != 0 {
+		return &exit{code: answer.Code}
+	}
+	return nil
+}
+
+// maskInside asks the launch, which alone knows its secrets.
+func maskInside(text []byte) ([]byte, error) {
+	c, err := broker.Dial(brokerAddr())
+	if err != nil {
+		return nil, fmt.Errorf("ward's launch does not answer: %w", err)
+	}
+	defer c.Close()
+	return c.Mask(context.Background(), text)
+}
+
+// maskStored reads the default store for one text: this process ends right after.
+func maskStored(text []byte) ([]byte, error) {
+	key, err := guard.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := launcher.ReadStored(context.Background(), key)
+	if err != nil {
+		return nil, err
+	}
+	if stored.Unread != "" {
+		return nil, fmt.Errorf("%s", stored.Unread)
+	}
+	g := stored.Guard(key)
+	defer g.Wipe()
+	return guard.MaskJSON(g, text)
+}
+
+type guardFilterCmd struct {
+	NoAsk bool `help:"Ask nobody to open the store; where it is locked, end with 1."`
+}
+
+// Help is the example of `ward guard filter --help`.
+func (guardFilterCmd) Help() string { return "make test 2>&1 | ward guard filter > test.log" }
+
+// Run is `ward guard filter`.
+func (c *guardFilterCmd) Run(stdout io.Writer) error {
+	key, stored, err := storedPrints(!c.NoAsk)
+	if err != nil {
+		return err
+	}
+	g, report := guard.New(key, stored.Prints, guard.Options{})
+	defer g.Wipe()
+	for _, u := range report.Unguarded {
+		note("%s %s: it is not masked", u.Name, u.Why)
+	}
+	err = launcher.Filter(os.Stdin, stdout, g)
+	for _, hit := range g.Stats() {
+		note("masked %s %s", hit.Name, timesWord(hit.Count))
+	}
+	return err
+}
+
+func timesWord(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// storedPrints fetches the fingerprints of what is stored. Where not all can be had there is an error: to look for some
+// and say nothing was found would be worse than not to look.
+func storedPrints(ask bool) (guard.Key, launcher.Stored, error) {
+	key, err := guard.NewKey()
+	if err != nil {
+		return key, launcher.Stored{}, err
+	}
+	if launcher.Nested() {
+		return key, launcher.Stored{}, &exit{codeRefused, launcher.Mistake("stored secrets: out of reach inside a launch", "what is printed here goes through the launch's guard")}
+	}
+	stored, err := launcher.FetchStored(key, ask)
+	if err == nil && stored.Unread != "" {
+		err = launcher.Mistake(stored.Unread, "unlock the store; the vault takes WARD_VAULT_PASSPHRASE_FILE too")
+	}
+	return key, stored, err
+}
+
+// mayInstall refuses agents: their hooks are what watches them.
+func mayInstall(agent guard.Agent, install bool) error {
+	caller, err := session.Caller()
+	if err != nil {
+		return err
+	}
+	return refused(launcher.MayHook(caller, install))
+}

@@ -1,0 +1,63 @@
+package main_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hookPayload is what Claude Code sends after a Bash command.
+func hookPayload(t *testing.T, stdout string) string {
+	t.Helper()
+	payload, err := json.Marshal(map[string]any{
+		"session_id": "s", "transcript_path": "/t", "cwd": "/p", "hook_event_name": "PostToolUse", "tool_name": "Bash",
+		"tool_input": map[string]any{"command": "x"}, "tool_response": map[string]any{"stdout": stdout, "stderr": "", "interrupted": false, "isImage": false},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(payload)
+}
+
+// maxHook is what an agent may wait after each tool. The best of some runs counts, as the machine may be busy.
+const maxHook = 15 * time.Millisecond
+
+// The hook answers 30 KB in time, its own start and the keyring's answer included, and from inside a launch too.
+func TestGuardHookTime(t *testing.T) {
+	p := one(t)
+	h := &hooked{person: p}
+	p.keyring(t)
+	value := secretValue()
+	h.store(t, "acme/token", value)
+	payload := hookPayload(t, strings.Repeat("go: downloading example.org/module v1.2.3\n", 30<<10/42)+value)
+	outside, inside := time.Hour, time.Hour
+	for range 15 {
+		cmd := p.command(t, p.ward, "guard", "hook", "--agent", "claude")
+		cmd.Stdin = strings.NewReader(payload)
+		begin := time.Now()
+		o := end(t, cmd)
+		outside = min(outside, time.Since(begin))
+		if o.code != 0 || !strings.Contains(o.stdout, "updatedToolOutput") || strings.Contains(o.stdout, value[8:]) {
+			t.Fatalf("code %d, %d bytes, %q", o.code, len(o.stdout), o.stderr)
+		}
+	}
+	p.write(t, "payload", []byte(payload), 0o644)
+	loop := `for i in 1 2 3 4 5 6 7 8 9 10; do
+	a=$(date +%s%N); "$0" guard hook --agent claude < payload > answer; b=$(date +%s%N); grep -q updatedToolOutput answer || exit 9; echo $((b - a)); done`
+	o := end(t, p.run(t, "--env-credential", "acme/token", "--", "bash", "-c", loop, p.ward))
+	if o.code != 0 {
+		t.Fatalf("inside: %+v", o)
+	}
+	for _, line := range strings.Fields(o.stdout) {
+		var took time.Duration
+		if err := json.Unmarshal([]byte(line), &took); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		inside = min(inside, took)
+	}
+	t.Logf("hook for %d bytes: %v outside, %v inside", len(payload), outside, inside)
+	if outside >= maxHook || inside >= maxHook {
+		t.Errorf("the hook takes %v, and %v inside a launch, want less than %v", outside, inside, maxHook)
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"ward/guard"
+	"ward/launcher"
+)
+
+type guardInstallCmd struct {
+	Agent string `arg:"" enum:"claude,codex,gemini,cursor" help:"One of ${enum}."`
+	Yes   bool   `short:"y" help:"Do not ask."`
+}
+
+// Help is the example of `ward guard install --help`.
+func (guardInstallCmd) Help() string { return "ward guard install claude" }
+
+// Run is `ward guard install`.
+func (c *guardInstallCmd) Run(stdout io.Writer) error {
+	return changeHooks(stdout, guard.Agent(c.Agent), true, c.Yes)
+}
+
+type guardUninstallCmd struct {
+	Agent string `arg:"" enum:"claude,codex,gemini,cursor" help:"One of ${enum}."`
+	Yes   bool   `short:"y" help:"Do not ask."`
+}
+
+// Help is the example of `ward guard uninstall --help`.
+func (guardUninstallCmd) Help() string { return "ward guard uninstall claude" }
+
+// Run is `ward guard uninstall`.
+func (c *guardUninstallCmd) Run(stdout io.Writer) error {
+	return changeHooks(stdout, guard.Agent(c.Agent), false, c.Yes)
+}
+
+// changeHooks shows the change, asks, and makes it.
+func changeHooks(stdout io.Writer, agent guard.Agent, install, yes bool) error {
+	if err := mayInstall(agent, install); err != nil {
+		return err
+	}
+	change, err := launcher.PlanHooks(agent, install)
+	if err != nil {
+		return err
+	}
+	if change.Diff == "" {
+		note("%s: nothing to change", change.Path)
+		return nil
+	}
+	if _, err := fmt.Fprint(stdout, change.Diff); err != nil {
+		return err
+	}
+	if !yes {
+		ok, err := launcher.Confirm("change " + change.Path)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return &exit{code: 1, err: launcher.Mistake(change.Path+": not changed", "")}
+		}
+	}
+	backup, err := change.Make()
+	if err != nil {
+		return err
+	}
+	note("changed %s", change.Path)
+	if backup != "" {
+		note("what it held before is in %s", backup)
+	}
+	for _, line := range change.Notes {
+		note("%s", line)
+	}
+	return nil
+}

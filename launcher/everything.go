@@ -1,0 +1,153 @@
+package launcher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"ward/guard"
+	"ward/secrets"
+)
+
+// Stored is what a guard can know of the secrets in the default store.
+type Stored struct {
+	Prints []guard.Print
+	Unread string // why they are not all here, one sentence for people; "" if they are
+
+	// What ReadStored gives instead of the prints of secrets that the index has marks of, and the key to them.
+	Marks    []guard.Print
+	MarksKey guard.Key
+}
+
+// Guard makes a guard by them.
+func (s Stored) Guard(key guard.Key) *guard.Guard {
+	g, _ := guard.New(key, s.Prints, guard.Options{Stored: s.Marks, StoredKey: s.MarksKey})
+	return g
+}
+
+// FetchStored fingerprints every stored secret under key, in a process of its own that ends right after: this one never
+// has a value. With ask a person may be asked to open the store; without, a store that is locked is Unread.
+func FetchStored(key guard.Key, ask bool) (Stored, error) {
+	r, err := beginResolver()
+	if err != nil {
+		return Stored{}, err
+	}
+	defer r.values.Close()
+	data, err := json.Marshal(request{Key: key[:], All: true, Ask: ask})
+	if err != nil {
+		return Stored{}, err
+	}
+	if _, err := r.requests.Write(data); err != nil {
+		r.kill()
+		return Stored{}, fmt.Errorf("resolver: %w", err)
+	}
+	if err := r.wait(nil); err != nil {
+		return Stored{}, err
+	}
+	return Stored{Prints: r.prints, Unread: r.report.Unread}, nil
+}
+
+// ReadStored is for where milliseconds count. It works in this process, which should end soon, since libraries of the
+// stores keep copies; and it takes the marks of secrets from the index where there are some, because each value that is
+// fetched from a keyring takes longer than all else. It never asks.
+func ReadStored(ctx context.Context, key guard.Key) (Stored, error) {
+	hideProcess()
+	stores, err := OpenStores(nil)
+	if err != nil {
+		return Stored{}, err
+	}
+	stores.Keyring.Quiet = true
+	known, err := stores.Keyring.Index.All()
+	if err != nil {
+		return Stored{}, err
+	}
+	place := stores.Default(ctx).Name
+	all := stores.fingerprints(ctx, key, false, func(name string) bool {
+		meta := known[name]
+		return len(meta.Marks) > 0 && (meta.Place == "vault") == (place == "vault")
+	})
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		meta := known[name]
+		if len(meta.Marks) == 0 || (meta.Place == "vault") != (place == "vault") {
+			continue
+		}
+		print, err := guard.ReadMarks(name, meta.Marks)
+		if err != nil {
+			return Stored{}, err
+		}
+		all.Marks = append(all.Marks, print)
+	}
+	if len(all.Marks) == 0 || all.Unread != "" {
+		return all, nil
+	}
+	if all.MarksKey, err = stores.MarksKey(ctx); err != nil {
+		all.Unread = fmt.Sprintf("%d stored secrets are not known: %v", len(all.Marks), err)
+	}
+	return all, nil
+}
+
+// everything adds the frames of all stored secrets to the resolver's answer.
+func (req request) everything(environ io.ReaderAt, rep *report) (frames []byte) {
+	if !req.All {
+		return nil
+	}
+	stores, err := OpenStores(environ)
+	if err != nil {
+		rep.Unread = err.Error()
+		return nil
+	}
+	var key guard.Key
+	copy(key[:], req.Key)
+	found := stores.fingerprints(context.Background(), key, req.Ask, nil)
+	rep.Unread = found.Unread
+	for _, p := range found.Prints {
+		if frames, err = p.AppendBinary(frames); err != nil {
+			rep.Unread = err.Error()
+		}
+	}
+	return frames
+}
+
+// fingerprints reads the default store, but for what skip names. One value that cannot be read does not keep the others
+// from being known.
+func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool, skip func(name string) bool) (all Stored) {
+	if !ask {
+		s.Keyring.Quiet = true
+		s.quiet.Store(true)
+	}
+	choice := s.Default(ctx)
+	names, err := choice.Store.List(ctx)
+	if err != nil {
+		all.Unread = err.Error()
+		return all
+	}
+	var unread []string
+	for _, name := range names {
+		if strings.HasPrefix(name, "_ward/") || skip != nil && skip(name) { // the first are ward's own
+			continue
+		}
+		value, err := choice.Store.Fetch(ctx, name)
+		switch {
+		case errors.Is(err, secrets.ErrLocked):
+			all.Unread = fmt.Sprintf("the %d stored secrets are not known: the %s is locked", len(names), choice.Name)
+			return all
+		case err != nil:
+			unread = append(unread, name)
+			continue
+		}
+		value.Use(func(v []byte) error {
+			all.Prints = append(all.Prints, guard.Fingerprint(key, name, v))
+			return nil
+		})
+		value.Destroy()
+	}
+	if slices.Sort(unread); len(unread) > 0 {
+		all.Unread = fmt.Sprintf("%d stored secrets cannot be read: %s", len(unread), strings.Join(unread, ", "))
+	}
+	return all
+}

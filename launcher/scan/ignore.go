@@ -1,0 +1,137 @@
+package scan
+
+import (
+	"bytes"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// pattern is one line of a .gitignore, as gitignore(5) describes them. git itself is not asked: its configuration lies
+// in the directory that is looked at, and can name programs for it to run.
+type pattern struct {
+	parts    []string // of the path; "**" is any number of them
+	negated  bool
+	dirOnly  bool
+	anchored bool // counts from the file's own directory on
+}
+
+// rules are the patterns of one .gitignore.
+type rules struct {
+	dir      string // with slashes, from the top; "" is the top
+	patterns []pattern
+}
+
+func parseRules(dir string, text []byte) rules {
+	r := rules{dir: dir}
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		if p, ok := parsePattern(string(bytes.TrimSuffix(line, []byte("\r")))); ok {
+			r.patterns = append(r.patterns, p)
+		}
+	}
+	return r
+}
+
+func parsePattern(line string) (p pattern, ok bool) {
+	if strings.HasPrefix(line, "#") {
+		return p, false
+	}
+	for strings.HasSuffix(line, " ") && !strings.HasSuffix(line, `\ `) {
+		line = line[:len(line)-1]
+	}
+	line, p.negated = strings.CutPrefix(line, "!")
+	line, p.dirOnly = strings.CutSuffix(line, "/")
+	if line == "" {
+		return p, false
+	}
+	p.anchored = strings.Contains(line, "/")
+	p.parts = strings.Split(strings.TrimPrefix(line, "/"), "/")
+	return p, true
+}
+
+// ignores says whether a path, from the top, is left out by the rules of the directories above it. The last pattern that
+// matches counts. That a directory above is left out is the caller's to know: nothing in it can be taken back.
+func ignores(all []rules, name string, dir bool) bool {
+	for i := len(all) - 1; i >= 0; i-- {
+		rel := name
+		if all[i].dir != "" {
+			rel = strings.TrimPrefix(name, all[i].dir+"/")
+		}
+		for j := len(all[i].patterns) - 1; j >= 0; j-- {
+			p := all[i].patterns[j]
+			if (dir || !p.dirOnly) && p.match(rel) {
+				return !p.negated
+			}
+		}
+	}
+	return false
+}
+
+func (p pattern) match(name string) bool {
+	if !p.anchored {
+		return matchPart(p.parts[0], path.Base(name))
+	}
+	return matchParts(p.parts, strings.Split(name, "/"))
+}
+
+func matchParts(parts, names []string) bool {
+	for len(parts) > 0 {
+		if parts[0] == "**" {
+			if len(parts) == 1 {
+				return len(names) > 0
+			}
+			for i := range names {
+				if matchParts(parts[1:], names[i:]) {
+					return true
+				}
+			}
+			return false
+		}
+		if len(names) == 0 || !matchPart(parts[0], names[0]) {
+			return false
+		}
+		parts, names = parts[1:], names[1:]
+	}
+	return len(names) == 0
+}
+
+// matchPart is fnmatch(3) without slashes: path.Match takes the same patterns, but for the "!" that negates a set. A
+// pattern that is malformed matches nothing.
+func matchPart(part, name string) bool {
+	ok, err := path.Match(strings.ReplaceAll(part, "[!", "[^"), name)
+	return ok && err == nil
+}
+
+// above gives the rules of the directories from a repository's top down to dir, and dir's path from that top. Without a
+// repository around it dir is the top.
+func above(dir string) (all []rules, rel string) {
+	top := dir
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+			top = at
+			break
+		}
+		if at == filepath.Dir(at) {
+			return nil, ""
+		}
+	}
+	rel, err := filepath.Rel(top, dir)
+	if err != nil || rel == "." {
+		rel = ""
+	}
+	if text, err := os.ReadFile(filepath.Join(top, ".git", "info", "exclude")); err == nil {
+		all = append(all, parseRules("", text))
+	}
+	at := ""
+	for _, part := range strings.Split(filepath.ToSlash(rel), "/") {
+		if part == "" {
+			break
+		}
+		if text, err := os.ReadFile(filepath.Join(top, at, ".gitignore")); err == nil {
+			all = append(all, parseRules(at, text))
+		}
+		at = path.Join(at, part)
+	}
+	return all, filepath.ToSlash(rel)
+}
