@@ -316,3 +316,37 @@ func TestGetFromOnePassword(t *testing.T) {
 		t.Errorf("still there: %v", left)
 	}
 }
+
+// Places are asked at the same time, on a terminal too, where each program might have a question.
+func TestPlacesAreAskedTogether(t *testing.T) {
+	p := one(t)
+	fields, args := map[string]string{}, []string{}
+	for i := range 6 {
+		name := fmt.Sprint("f", i)
+		fields["slow."+name] = secretValue()
+		args = append(args, "--env-credential-map", "op://Work/slow/"+name, strings.ToUpper(name))
+	}
+	p.onePassword(t, fields)
+	began := time.Now()
+	_, code := p.session(t, p.run(t, append(args, "--", "sh", "-c", `test -n "$F0" && test -n "$F5"`)...))
+	if took := time.Since(began); code != 0 || took > 6*1500*time.Millisecond/2 {
+		t.Errorf("six programs of 1.5 s each took %v, exit %d", took, code)
+	}
+}
+
+// A launch in the background cannot ask. It says so instead of taking the terminal from who has it.
+func TestAskedInBackground(t *testing.T) {
+	p := one(t)
+	p.onePassword(t, map[string]string{"password.key": "right"})
+	needs(t, "bash")
+	job := `set -m; "$@" & wait $!; echo "code $?"; read -r line; echo "got $line"`
+	shown, _ := p.session(t, p.command(t, "bash", "-c", job, "bash", p.ward, "run", "--env-credential-map", "op://Work/asks/key", "KEY", "--", "true"),
+		step{"code ", "typed\r"}, step{"got typed", ""})
+	for _, want := range []string{
+		"ward: secret op://Work/asks/key: 1Password: it asks at the terminal, and ward is in the background\r\n", "bring ward to the front with fg", "code 125\r\n",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the terminal shows %q\nwant %q", shown, want)
+		}
+	}
+}
