@@ -173,6 +173,25 @@ func TestOnePasswordFails(t *testing.T) {
 	}
 }
 
+// An optional field may be missing. That 1Password is locked is no such excuse.
+func TestOptionalFromOnePassword(t *testing.T) {
+	p := one(t)
+	p.onePassword(t, map[string]string{"api.key": secretValue()})
+	profile := p.write(t, "optional.json", []byte(`{"env_credentials": {
+		"op://Work/none/key": {"var": "MISSING", "optional": true}, "op://Work/api/key": {"var": "THERE", "optional": true}}}`), 0o644)
+	run := func(env string) outcome {
+		cmd := p.run(t, "-p", profile, "--", "sh", "-c", `echo "${MISSING-unset} ${#THERE}"`)
+		cmd.Env = append(cmd.Env, env)
+		return end(t, cmd)
+	}
+	if o := run(""); o.stdout != "unset 40\n" || o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+	if o := run("OP_SESSION_my="); o.code != 125 || strings.Count(o.stderr, "1Password: not signed in") != 2 {
+		t.Errorf("signed out: %+v", o)
+	}
+}
+
 // Each of two programs asks for a password, and ward for the vault's passphrase: one after the other, without echo.
 func TestOneQuestionAtATime(t *testing.T) {
 	p := one(t)
