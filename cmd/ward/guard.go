@@ -116,7 +116,7 @@ func (c *guardFilterCmd) Run(stdout io.Writer) error {
 
 func timesWord(n int) string {
 	if n == 1 {
-		return "once"
+		return "1 time"
 	}
 	return fmt.Sprintf("%d times", n)
 }
