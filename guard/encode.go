@@ -2,32 +2,47 @@ package guard
 
 import "unicode/utf8"
 
-// form is a squeezed text that stands for a value in some encoding, and for
-// each of its characters the first byte of the value that a window covers
-// which begins there, and the end of what one covers which ends there.
+// form is a squeezed text that stands for a value in some encoding.
 type form struct {
-	text   []byte
-	lo, hi []int32
-	mute   []bool // the character tells nothing of the value: no window need end there
-	own    []int  // characters up to each that the plain value has not; nil: nothing is the same
+	text  []byte
+	cells []cell // of each character of text
+	mixed bool   // what has no letters of its own is the value itself
+	n     int    // characters
 }
 
-func (f *form) reset() {
-	f.text, f.lo, f.hi, f.mute, f.own = f.text[:0], f.lo[:0], f.hi[:0], f.mute[:0], nil
+// cell is the first byte of the value that a window covers which begins at a
+// character, and the end of what one covers which ends there.
+type cell struct {
+	lo, hi int32
+	own    int32 // how many characters up to this one are not the value's
+	mute   bool  // it tells nothing of the value: no window need end there
 }
+
+// longestForm is how many letters an encoding may need for a byte: "u0041".
+const longestForm = 5
+
+func newForm(bytes int) *form {
+	size := longestForm * bytes
+	return &form{text: make([]byte, size+slack), cells: make([]cell, size)}
+}
+
+func (f *form) reset() { f.n, f.mixed = 0, false }
 
 func (f *form) put(c byte, lo, hi int, mute bool) {
-	f.text, f.lo, f.hi, f.mute = append(f.text, c), append(f.lo, int32(lo)), append(f.hi, int32(hi)), append(f.mute, mute)
+	f.text[f.n], f.cells[f.n] = c, cell{lo: int32(lo), hi: int32(hi), mute: mute}
+	f.n++
 }
 
-func (f *form) wipe() { clear(f.text[:cap(f.text)]) }
+func (f *form) wipe() { clear(f.text) }
 
 // encoding is a way in which programs write a value out that changes its
 // letters and digits.
 type encoding struct {
 	name   string
 	widths []int
-	every  int // only windows at every so many places; their neighbours are masked unseen
+	every  int  // only windows at every so many places; their neighbours are masked unseen
+	head   bool // what may be its beginning is held back
+	inner  bool // something else may be encoded before it
 	write  func(f, spare *form, raw []byte)
 }
 
@@ -36,27 +51,27 @@ type encoding struct {
 // percent signs and spaced hexadecimal numbers, lists of JSON and of Python.
 func encodings() []encoding {
 	list := []encoding{
-		{"upper case", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.cased(raw, 'a', 'z') }},
-		{"lower case", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.cased(raw, 'A', 'Z') }},
-		{"hexadecimal, od -t x1, xxd", []int{16, 24}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789abcdef") }},
-		{"hexadecimal in capitals, %XX", []int{16, 24}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789ABCDEF") }},
-		{`\xXX, &#xXX;`, []int{24, 40}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "x", "0123456789abcdef") }},
-		{"0xXX lists", []int{40, 64}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "0x", "0123456789abcdef") }},
-		{`\u00XX`, []int{40, 64}, 1, func(f, _ *form, raw []byte) { f.hex(raw, "u00", "0123456789abcdef") }},
-		{"decimal lists, &#DD;", []int{24, 40}, 1, func(f, _ *form, raw []byte) { f.decimal(raw) }},
-		{"JSON, Go and JavaScript strings", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, jsonEscape) }},
-		{"reserved characters as %XX", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, percentEscape) }},
-		{"reserved characters as %xx", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, percentLower) }},
-		{"HTML", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, htmlEscape) }},
-		{"HTML with numbers", escaped, 1, func(f, _ *form, raw []byte) { f.escape(raw, htmlNumbers) }},
+		{"upper case", []int{12, 16, 24}, 1, true, false, func(f, _ *form, raw []byte) { f.cased(raw, 'a', 'z') }},
+		{"lower case", []int{12, 16, 24}, 1, true, false, func(f, _ *form, raw []byte) { f.cased(raw, 'A', 'Z') }},
+		{"hexadecimal, od -t x1, xxd", []int{16, 24}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789abcdef") }},
+		{"hexadecimal in capitals, %XX", []int{16, 24}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "", "0123456789ABCDEF") }},
+		{`\xXX, &#xXX;`, []int{24, 40}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "x", "0123456789abcdef") }},
+		{"0xXX lists", []int{40, 64}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "0x", "0123456789abcdef") }},
+		{`\u00XX`, []int{40, 64}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "u00", "0123456789abcdef") }},
+		{"decimal lists, &#DD;", []int{24, 40}, 1, false, false, func(f, _ *form, raw []byte) { f.decimal(raw) }},
+		{"JSON, Go and JavaScript strings", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, jsonEscape) }},
+		{"reserved characters as %XX", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, percentEscape) }},
+		{"reserved characters as %xx", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, percentLower) }},
+		{"HTML", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, htmlEscape) }},
+		{"HTML with numbers", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, htmlNumbers) }},
 	}
 	for at := range 3 {
-		list = append(list, encoding{"base64", []int{12, 16, 24}, 1, func(f, _ *form, raw []byte) { f.base64(raw, at, false) }})
+		list = append(list, encoding{"base64", []int{12, 16, 24}, 1, true, at > 0, func(f, _ *form, raw []byte) { f.base64(raw, at, false) }})
 		for outer := range 3 {
-			list = append(list, encoding{"base64 twice", []int{24, 40}, 8, func(f, spare *form, raw []byte) {
+			list = append(list, encoding{"base64 twice", []int{16, 24, 40}, 8, at+outer == 0, false, func(f, spare *form, raw []byte) {
 				spare.reset()
 				spare.base64(raw, at, true)
-				f.base64(spare.text, outer, false)
+				f.base64(spare.text[:spare.n], outer, false)
 				f.through(spare, len(raw))
 			}})
 		}
@@ -68,13 +83,13 @@ func encodings() []encoding {
 // knowing where it covers one of the value itself that is.
 func (m *maker) encode(part stretch, s *squeezed, picked []place) {
 	need := needs(len(part.text), s, picked)
-	var f, spare form
+	f, spare := newForm(len(part.text)), newForm(len(part.text))
 	defer f.wipe()
 	defer spare.wipe()
 	for _, e := range encodings() {
 		f.reset()
-		e.write(&f, &spare, part.text)
-		m.take(&f, e, need)
+		e.write(f, spare, part.text)
+		m.take(f, e, need, part)
 	}
 	m.turned(s, picked)
 }
@@ -98,33 +113,40 @@ func needs(n int, s *squeezed, picked []place) []int32 {
 
 // take takes the windows of one form, at each place the narrowest that covers
 // a window picked.
-func (m *maker) take(f *form, e encoding, need []int32) {
-	n := len(f.text)
+func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
+	n := f.n
 	if n < e.widths[0] {
 		return
 	}
-	picked := make([]place, 0, n)
+	picked := m.picked[:0]
 	for j := 0; j < n; j += e.every {
 		for _, w := range e.widths {
 			if j+w > n {
 				break
 			}
-			if need[f.lo[j]] <= f.hi[j+w-1] {
-				if !f.mute[j+w-1] && (f.own == nil || f.own[j+w-1] > 0 && (j == 0 || f.own[j+w-1] > f.own[j-1])) {
+			first, last := f.cells[j], f.cells[j+w-1]
+			if need[first.lo] <= last.hi {
+				if !last.mute && (!f.mixed || last.own > f.ownBefore(j)) {
 					picked = append(picked, place{int32(j), int32(w)})
 				}
 				break
 			}
 		}
 	}
-	for _, w := range picked {
-		reach := uint32(0)
-		if e.every > 1 {
-			reach = uint32(min(e.every, int(w.at)))<<16 | uint32(min(e.every, n-int(w.at+w.width)))
-		}
-		m.window(f.text, int(w.at), int(w.width), reach)
+	m.picked = picked
+	m.windows(f.text[:f.n], picked, oneIf(e.every == 1)*longestForm)
+	if e.head && len(picked) > 0 && len(m.p.heads) < maxHeads {
+		h := m.hash.newHead(f.text[picked[0].at:], int(picked[0].width))
+		h.inner = part.inner || e.inner || picked[0].at > 0
+		m.p.heads = append(m.p.heads, h)
 	}
-	m.anchors(f.text, picked)
+}
+
+func (f *form) ownBefore(j int) int32 {
+	if j == 0 {
+		return 0
+	}
+	return f.cells[j-1].own
 }
 
 // turned takes the windows of the value turned round.
@@ -139,9 +161,8 @@ func (m *maker) turned(s *squeezed, picked []place) {
 	for i := len(picked) - 1; i >= 0; i-- {
 		w := place{int32(n) - picked[i].at - picked[i].width, picked[i].width}
 		mirrored = append(mirrored, w)
-		m.window(back, int(w.at), int(w.width), 0)
 	}
-	m.anchors(back, mirrored)
+	m.windows(back, mirrored, 0)
 }
 
 // cased writes raw with the letters from first to last in the other case, if
@@ -213,14 +234,15 @@ func (f *form) base64(raw []byte, past int, all bool) {
 // through makes what f covers of the text of inner what it covers of the n
 // bytes that inner stands for.
 func (f *form) through(inner *form, n int) {
-	for j := range f.text {
-		if lo := int(f.lo[j]); lo < len(inner.lo) {
-			f.lo[j] = inner.lo[lo]
+	for j := range f.n {
+		c := &f.cells[j]
+		if int(c.lo) < inner.n {
+			c.lo = inner.cells[c.lo].lo
 		} else {
-			f.lo[j] = int32(n)
+			c.lo = int32(n)
 		}
-		if f.hi[j] > 0 {
-			f.hi[j] = inner.hi[f.hi[j]-1]
+		if c.hi > 0 {
+			c.hi = inner.cells[c.hi-1].hi
 		}
 	}
 }
@@ -240,15 +262,15 @@ func (f *form) escape(raw []byte, escape func(rest []byte) (letters string, size
 				hi = i + size
 			}
 			f.put(letters[k], i+oneIf(k > 0), hi, false)
-			f.own = append(f.own, own)
+			f.cells[f.n-1].own = int32(own)
 		}
 		if letters == "" && class(raw[i]) < classSymbol {
 			f.put(raw[i], i, i+1, false)
-			f.own = append(f.own, own)
+			f.cells[f.n-1].own = int32(own)
 		}
 		i += size
 	}
-	if own == 0 {
+	if f.mixed = true; own == 0 {
 		f.reset()
 	}
 }

@@ -59,6 +59,9 @@ func (g *Guard) holdFrom(buf []byte) int {
 // of a value, and of which; or l.n.
 func (g *Guard) headOf(l *lane) (start int, found *ownedHead, in *table) {
 	start = l.n
+	if start > 0 && l.hit[start-1] != 0 {
+		return start, nil, nil // it is masked
+	}
 	for _, t := range g.tables {
 		if at, h := t.headFrom(l, g.known.many); at < start {
 			start, found, in = at, h, t
