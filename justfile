@@ -52,6 +52,11 @@ kernel:
 race:
     CGO_ENABLED=1 go test -race -timeout=20m ./secrets/... ./guard/... ./profiles/...
 
+# what real programs print in terminals, for the guard's tests: needs root, the programs, and their agents in a node_modules
+[no-exit-message]
+captures modules only="":
+    WARD_CAPTURE_MODULES={{ modules }} WARD_CAPTURE={{ only }} go test -tags=capture -count=1 -timeout=20m -run=TestRecord -v ./guard
+
 # ward beside what it is measured against
 bench:
     bash bench/run

@@ -3,7 +3,6 @@ package guard
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -19,34 +18,66 @@ func capturedValue() string { return "q" + random(newRand(42), base64u, 94) }
 
 // written is how a program may write a value.
 type written struct {
-	of    func(value string) []string // what can be read then; nil: the value
-	most  int                         // characters of it that say no more than 7 of the value; 0: 7
-	slow  int                         // as many may be seen where each byte waits for the timer; 0: most
-	fixed bool                        // another value cannot be put in its place, as it is in code
+	pieces func(value string, n int) []string // all that tell n characters of it; nil: those as they are
+	slow   int                                // characters to be read where each byte waits for the timer; 0: 7
+	fixed  bool                               // another value cannot be put in its place, as it is in code
 }
 
-func one(f func(string) string) func(string) []string {
-	return func(v string) []string { return []string{f(v)} }
+// piecesOf gives what f makes of each n characters of a value.
+func piecesOf(f func(string) string) func(string, int) []string {
+	return func(v string, n int) (all []string) {
+		for i := 0; i+n <= len(v); i++ {
+			all = append(all, f(v[i:i+n]))
+		}
+		return all
+	}
 }
 
-func inBase64(v string) []string {
-	var all []string
-	for i := range 3 {
-		all = append(all, base64Of(strings.Repeat("x", i) + v)[(4*i+2)/3:])
+func asItIs(v string) string { return v }
+
+// inBase64 gives what tells n characters of a value in base64, wherever it begins in its groups.
+func inBase64(v string, n int) (all []string) {
+	for before := range 3 {
+		text := base64Of(strings.Repeat("x", before) + v)
+		for i := before; i+n <= before+len(v); i++ {
+			all = append(all, text[sixth(i, 0):sixth(i+n, 5)])
+		}
+	}
+	return all
+}
+
+// sixth is which character of base64 has the first bit of byte i.
+func sixth(i, up int) int { return (8*i + up) / 6 }
+
+func inBase64Twice(v string, n int) (all []string) {
+	text := base64Of(base64Of(v + "\n"))
+	for i := 0; i+n <= len(v); i++ {
+		all = append(all, text[sixth(sixth(i, 0), 0):sixth(sixth(i+n, 5), 5)])
 	}
 	return all
 }
 
 func inHex(v string) string { return hex.EncodeToString([]byte(v)) }
 
-func asBase64() written   { return written{of: inBase64, most: 10, slow: 12, fixed: true} }
-func asHex() written      { return written{of: one(inHex), most: 15, fixed: true} }
-func asReversed() written { return written{of: one(reversed)} }
-func asUpper() written    { return written{of: one(strings.ToUpper), slow: 11} }
-func asEach(format string, most int) written {
-	return written{fixed: true, most: most, of: one(func(v string) string {
+func asBase64() written   { return written{pieces: inBase64, slow: 8, fixed: true} }
+func asHex() written      { return written{pieces: piecesOf(inHex), fixed: true} }
+func asReversed() written { return written{pieces: piecesOf(reversed)} }
+func asUpper() written    { return written{pieces: piecesOf(strings.ToUpper), slow: 11} }
+func asEach(format string) written {
+	slow := 7
+	if format == "%d" { // of two or three digits each
+		slow = 11
+	}
+	return written{fixed: true, slow: slow, pieces: piecesOf(func(v string) string {
 		return each(v, func(_ int, c string) string { return fmt.Sprintf(format, c[0]) })
 	})}
+}
+
+// asDump is hexadecimal numbers with the text itself beside them.
+func asDump() written {
+	return written{fixed: true, pieces: func(v string, n int) []string {
+		return append(piecesOf(asItIs)(v, n), piecesOf(inHex)(v, n)...)
+	}}
 }
 
 // captured is one program that prints the value, recorded in a terminal of cols by rows.
@@ -113,22 +144,20 @@ func codedCaptures() []captured {
 		{name: "base64-2", run: `printf 'xx%s' "$VALUE" | base64 -w0`, as: asBase64()},
 		{name: "base64-url", run: `printf '??%s' "$VALUE" | base64 -w0 | tr +/ -_`, as: asBase64()},
 		{name: "base64-76", run: `printf 'user:%s' "$VALUE" | base64`, as: asBase64()},
-		{name: "base64-twice", run: `base64 -w0 value.txt | base64 -w0`, as: written{fixed: true, most: 14, slow: 23, of: func(v string) []string {
-			return inBase64(base64.StdEncoding.EncodeToString([]byte(v + "\n")))
-		}}},
-		{name: "gzip-base64", run: `gzip -nc value.txt | base64 -w0`, as: written{fixed: true, of: one(gzipped)}},
+		{name: "base64-twice", run: `base64 -w0 value.txt | base64 -w0`, as: written{fixed: true, slow: 12, pieces: inBase64Twice}},
+		{name: "gzip-base64", run: `gzip -nc value.txt | base64 -w0`, as: written{fixed: true, pieces: func(v string, n int) []string { return piecesOf(asItIs)(gzipped(v), n) }}},
 		{name: "hex", run: `xxd -p -c0 value.txt`, as: asHex()},
-		{name: "hex-upper", run: `xxd -u -p value.txt`, as: written{of: one(func(v string) string { return strings.ToUpper(inHex(v)) }), most: 15, fixed: true}},
-		{name: "xxd", run: `xxd value.txt`, as: written{of: func(v string) []string { return []string{v, inHex(v)} }, most: 15, fixed: true}},
-		{name: "hexdump-C", run: `hexdump -C value.txt`, as: written{of: func(v string) []string { return []string{v, inHex(v)} }, most: 15, fixed: true}},
+		{name: "hex-upper", run: `xxd -u -p value.txt`, as: written{fixed: true, pieces: piecesOf(func(v string) string { return strings.ToUpper(inHex(v)) })}},
+		{name: "xxd", run: `xxd value.txt`, as: asDump()},
+		{name: "hexdump-C", run: `hexdump -C value.txt`, as: asDump()},
 		{name: "od-c", run: `od -An -c value.txt`},
 		{name: "od-x1", run: `od -An -t x1 value.txt`, as: asHex()},
-		{name: "percent", run: `xxd -p -c0 value.txt | sed 's/../%&/g'`, as: asEach("%02x", 15)},
-		{name: "escapes-x", run: `xxd -p -c0 value.txt | sed 's/../\\x&/g'`, as: asEach("x%02x", 23)},
-		{name: "escapes-u", run: `xxd -p -c0 value.txt | sed 's/../\\u00&/g'`, as: asEach("u00%02x", 39)},
-		{name: "entities", run: `python3 -c 'import os; print("".join(f"&#{ord(c)};" for c in os.environ["VALUE"]))'`, as: asEach("%d", 23)},
-		{name: "bytes-json", run: `node -e 'console.log(JSON.stringify(Buffer.from(process.env.VALUE)))'`, as: asEach("%d", 23)},
-		{name: "bytes-python", run: `python3 -c 'import os; print(list(os.environ["VALUE"].encode()))'`, as: asEach("%d", 23)},
+		{name: "percent", run: `xxd -p -c0 value.txt | sed 's/../%&/g'`, as: asEach("%02x")},
+		{name: "escapes-x", run: `xxd -p -c0 value.txt | sed 's/../\\x&/g'`, as: asEach("x%02x")},
+		{name: "escapes-u", run: `xxd -p -c0 value.txt | sed 's/../\\u00&/g'`, as: asEach("u00%02x")},
+		{name: "entities", run: `python3 -c 'import os; print("".join(f"&#{ord(c)};" for c in os.environ["VALUE"]))'`, as: asEach("%d")},
+		{name: "bytes-json", run: `node -e 'console.log(JSON.stringify(Buffer.from(process.env.VALUE)))'`, as: asEach("%d")},
+		{name: "bytes-python", run: `python3 -c 'import os; print(list(os.environ["VALUE"].encode()))'`, as: asEach("%d")},
 		{name: "clipboard", run: `printf '\e]52;c;%s\a' "$(base64 -w0 value.txt)"`, as: asBase64()},
 		{name: "clipboard-tmux", run: `printf '\ePtmux;\e\e]52;c;%s\a\e\\' "$(base64 -w0 value.txt)"`, as: asBase64()},
 		{name: "title", run: `printf '\e]0;%s\a' "$VALUE"`},

@@ -14,51 +14,23 @@
 //     comes or the caller, some milliseconds later, calls Flush. The matcher
 //     goes on from there, so that nothing is gained by printing slowly.
 //
-// What it does not see: a value in another encoding, turned round or in other
-// letters; cells of one value painted in another order than they are read;
-// fewer than 8 characters of it (12 of a hexadecimal one); a value known only
-// whole that comes letter by letter. It stops accidents. Who wants to carry a
-// secret out is stopped by the sandbox.
+// For a terminal there is a second look: the stream is drawn on a screen of one
+// byte a cell, and what was painted is looked up with its neighbours, since a
+// value may be put together there from pieces (screen_look.go). Strings to the
+// terminal have a shadow of their own, and what they put on the clipboard is
+// decoded first (payload.go).
+//
+// What it does not see: fewer than 8 characters of a value (12 of a hexadecimal
+// one) with something else between; what is compressed or encrypted; a value
+// known only whole that comes letter by letter. It stops accidents. Who wants to
+// carry a secret out is stopped by the sandbox.
 package guard
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sync/atomic"
 )
-
-// Mode is what happens to a secret that is met. The zero Mode is Redact.
-type Mode uint8
-
-const (
-	Redact Mode = iota // mask it
-	Block              // mask it; the caller ends the command once Leaks is not 0
-	Warn               // count it and let it pass
-	Off                // look for nothing
-)
-
-var modeNames = [...]string{"redact", "block", "warn", "off"}
-
-func (m Mode) String() string {
-	if int(m) < len(modeNames) {
-		return modeNames[m]
-	}
-	return fmt.Sprintf("mode %d", uint8(m))
-}
-
-// MarshalText gives the mode's name.
-func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
-
-// UnmarshalText reads redact, block, warn or off.
-func (m *Mode) UnmarshalText(text []byte) error {
-	i := slices.Index(modeNames[:], string(text))
-	if i < 0 {
-		return fmt.Errorf("guard mode %q: unknown, want redact, block, warn or off", text)
-	}
-	*m = Mode(i)
-	return nil
-}
 
 // Options of one guarded stream. The zero value is the default.
 type Options struct {

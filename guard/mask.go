@@ -84,7 +84,7 @@ func escapedStar(buf []byte, from, at int) byte {
 	return 0
 }
 
-// numberedStar knows the spellings in numbers: &#65;, \101 and the elements of a list. A number in JSON has no zero in
+// numberedStar knows the spellings in numbers: &#65; and the elements of a list. A number in JSON has no zero in
 // front, so there it is a blank.
 func numberedStar(buf []byte, from, at int) byte {
 	end := at + 1
@@ -104,8 +104,6 @@ func numberedStar(buf []byte, from, at int) byte {
 	switch {
 	case before == '#' && from >= 2 && buf[from-2] == '&':
 		return "042"[nth]
-	case before == '\\' && end-from == 3:
-		return "052"[nth]
 	case before == '[' || before == ',' || before == ' ' && from >= 2 && (buf[from-2] == ',' || buf[from-2] == '['):
 		return " 42"[nth]
 	}

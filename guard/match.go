@@ -169,7 +169,7 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 	if end < l.n && end > l.live && l.hit[end] == id && l.before(end) != 0 && g.mode != Warn && !l.cells {
 		l.fill(buf, end)
 	}
-	if !joined && !l.cells {
+	if !joined && !l.cells && !g.copies(l, start, owner) {
 		g.counts[owner]++
 	}
 }

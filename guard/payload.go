@@ -1,12 +1,15 @@
 package guard
 
+import "slices"
+
 // payload is what is known of the string to the terminal that is being read (OSC, DCS, APC, PM, SOS).
 type payload struct {
-	command bool   // an OSC, of which the number is being read
-	number  int    // of the OSC
-	fields  int    // semicolons so far
-	phase   uint8  // of base64: 1 + the place of the next character in its group of four; 0: the string is no base64
-	bits    uint32 // the last characters of base64, six bits each
+	command bool     // an OSC, of which the number is being read
+	number  int      // of the OSC
+	fields  int      // semicolons so far
+	phase   uint8    // of base64: 1 + the place of the next character in its group of four; 0: the string is no base64
+	bits    uint32   // the last characters of base64, six bits each
+	met     []uint32 // values that were met in it
 }
 
 // clipboard is the OSC by which programs set the clipboard: "52;c;" and the text in base64 (xterm's control sequences).
@@ -83,6 +86,19 @@ func (p *payload) head(c byte) {
 	default:
 		p.command = false
 	}
+}
+
+// copies says whether a value was met before in what is being put on the clipboard, which is matched as it is and
+// decoded: that is one sighting.
+func (g *Guard) copies(l *lane, at int, owner uint32) bool {
+	if l.phase == nil || l.phase[at] == 0 {
+		return false
+	}
+	if slices.Contains(g.payload.met, owner) {
+		return true
+	}
+	g.payload.met = append(g.payload.met, owner)
+	return false
 }
 
 // decode adds a byte that is complete with the character of base64 at a place, the one of its phase.

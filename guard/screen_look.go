@@ -65,6 +65,18 @@ func (g *Guard) drawPast() {
 	}
 }
 
+// widest is how many characters a match may have.
+func (t *table) widest() int {
+	most := minWidth
+	for _, l := range t.lengths {
+		most = max(most, l.widest)
+	}
+	if len(t.tails) > 0 {
+		most = maxWidth
+	}
+	return most
+}
+
 // Resize tells that the terminal has another size from now on.
 func (g *Guard) Resize(cols, rows int) {
 	if g.arena == nil || g.size == [2]int{} || g.size == [2]int{cols, rows} {

@@ -234,18 +234,6 @@ func (t *table) addTail(key uint32, width uint8) {
 	}
 }
 
-// widest is how many characters a match may have.
-func (t *table) widest() int {
-	most := minWidth
-	for _, l := range t.lengths {
-		most = max(most, l.widest)
-	}
-	if len(t.tails) > 0 {
-		most = maxWidth
-	}
-	return most
-}
-
 // insert keeps the first owner of a tag, so that a value with two names has
 // one in all reports; a window that counts anywhere goes before one that does not.
 func (p *places) insert(w *window, owner uint32) {

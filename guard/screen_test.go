@@ -1,0 +1,178 @@
+package guard
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// painted writes the cells of text from a column of a row on, in an order, each followed by something else.
+func painted(text string, row, col, width int, order []int) (list []stroke) {
+	for n, i := range order {
+		place := fmt.Sprintf("\x1b[%d;%dH", row+i/width, col+i%width)
+		list = append(list, stroke{place + fmt.Sprintf("%c\x1b[20;1H%d", text[i], n), i, len(place)})
+	}
+	return list
+}
+
+// stroke is one write: at a place of it stands the character of that number of a value.
+type stroke struct {
+	text   string
+	number int
+	at     int // 0: it has none
+}
+
+func inOrder(n, step int) (order []int) {
+	for first := range step {
+		for i := first; i < n; i += step {
+			order = append(order, i)
+		}
+	}
+	return order
+}
+
+// showing gives the screen of a guard as text.
+func showing(s *screen) string {
+	var b strings.Builder
+	for y := range s.rows {
+		for x := range s.cols {
+			if c := s.code(s.index(y)+x, x); c > ' ' {
+				b.WriteByte(c)
+			} else {
+				b.WriteByte(' ')
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// There is a screen from the first sequence on that moves the cursor, and it shows what was printed before; what only
+// comes one after the other needs none.
+func TestScreenBegins(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	for _, c := range []struct {
+		in   string
+		want bool
+	}{
+		{"text\r\nand\x1b[1;31m colour\x1b[0m\x1b[K and\ttabs\b \x1b]0;title\x07\x1b[?25l", false},
+		{"text\x1b[5;5H", true},
+		{"text\x1b[2Aup", true},
+		{"text\x1bM", true},
+		{"text\x1b[?1049htext", false},
+	} {
+		g := guardOf(t, Options{Cols: 80, Rows: 24}, v)
+		feed(g, c.in, false, byOne)
+		feed(g, " ", false, byOne)
+		if got := g.screen != nil; got != c.want {
+			t.Errorf("%q: a screen is %v, want %v", c.in, got, c.want)
+		}
+		if g.screen != nil && !strings.Contains(showing(g.screen), "text") {
+			t.Errorf("%q: it shows\n%s", c.in, showing(g.screen))
+		}
+	}
+	g := guardOf(t, Options{}, v)
+	if feed(g, "\x1b[5;5H", false, atOnce); g.screen != nil {
+		t.Error("a pipe has a screen")
+	}
+	g = guardOf(t, Options{Cols: 1 << 15, Rows: 1 << 15}, v)
+	if out := feed(g, "\x1b[5;5H"+v, false, atOnce); g.screen != nil || !strings.Contains(out, strings.Repeat("*", 40)) {
+		t.Errorf("a screen of a million rows: %v, %q", g.screen != nil, out)
+	}
+}
+
+// A value that is painted in any order is found, counted once, and masked from the eighth of its neighbours on; also
+// after the size of the terminal changed, in a pane, and beside a row that goes on.
+func TestScreenFinds(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	twice := append(painted(v, 3, 2, 80, inOrder(40, 2)), painted(v, 9, 2, 80, inOrder(40, 3))...)
+	var pane []stroke
+	for row := range 10 {
+		pane = append(pane, stroke{text: fmt.Sprintf("\x1b[%d;1Hother text here   │\x1b[%d;30H│\x1b[%d;32Hmore", 1+row, 1+row, 1+row)})
+	}
+	pane = append(pane, painted(v, 1, 22, 5, inOrder(40, 1))...)
+	for _, c := range []struct {
+		name    string
+		strokes []stroke
+		resize  int
+		leaks   int
+	}{
+		{"every second cell", painted(v, 3, 2, 80, inOrder(40, 2)), 0, 1},
+		{"every fifth cell", painted(v, 3, 2, 80, inOrder(40, 5)), 0, 1},
+		{"twice", twice, 0, 2},
+		{"another size half way", painted(v, 3, 2, 80, inOrder(40, 2)), 30, 1},
+		{"a pane", pane, 0, 1},
+	} {
+		for _, mode := range []Mode{Redact, Warn} {
+			g := guardOf(t, Options{Mode: mode, Cols: 80, Rows: 24}, v)
+			shown := bytes.Repeat([]byte{fillByte}, 40)
+			for n, w := range c.strokes {
+				if c.resize > 0 && n == c.resize {
+					g.Resize(60, 22)
+				}
+				if c.leaks == 2 && n == 40 { // another place
+					shown = bytes.Repeat([]byte{fillByte}, 40)
+				}
+				out := string(g.Process([]byte(w.text))) + string(g.Flush())
+				if len(out) != len(w.text) || mode == Warn && out != w.text {
+					t.Fatalf("%s: %q became %q", c.name, w.text, out)
+				}
+				if w.at > 0 && shown[w.number] == fillByte {
+					shown[w.number] = out[w.at]
+				}
+			}
+			run := 0
+			for i := 0; i < 40 && mode == Redact; i++ {
+				if run++; shown[i] == fillByte {
+					run = 0
+				}
+				if run > 7 {
+					t.Fatalf("%s: 8 characters in a row are clear: %q", c.name, shown)
+				}
+			}
+			if g.Leaks() != c.leaks {
+				t.Errorf("%s, %v: counted %d times, want %d", c.name, mode, g.Leaks(), c.leaks)
+			}
+		}
+	}
+}
+
+// What is held back is on the screen too, and can be masked there when the rest comes.
+func TestScreenMasksHeld(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	g := onTerminal(t, 80, 24, v)
+	out := string(g.Process([]byte("\x1b[5;10H" + v[7:30] + "\x1b[5;3H" + v[:5])))
+	if !g.Held() {
+		t.Fatal("not held: the test is weaker than it looks")
+	}
+	out += string(g.Process([]byte(v[5:7]))) + string(g.Flush())
+	if want := "\x1b[5;10H" + strings.Repeat("*", 23) + "\x1b[5;3H" + strings.Repeat("*", 7); out != want {
+		t.Errorf("got %q\nwant %q", out, want)
+	}
+}
+
+// Between two calls nothing that could be read as a piece of what the screen shows lies in its memory.
+func TestNothingStaysOnScreen(t *testing.T) {
+	v := random(newRand(41), base62, 40)
+	g, _ := New(testKey, []Print{Fingerprint(testKey, "TOKEN", []byte(v))}, Options{Cols: 80, Rows: 24})
+	for _, c := range []string{"no screen yet: " + v, "\x1b[3;3H" + v, "\x1b[2;3H\x1b[L", v[:20], "\x1b[4P", "\x1b[?1049h" + v} {
+		g.Process([]byte(c))
+		memory := map[string][]byte{"arena": bytesOf(g.arena.mem), "output": g.out[:cap(g.out)]}
+		if g.screen != nil {
+			memory["screen"] = bytesOf(g.screen.arena.mem)
+			memory["lane"] = g.screen.lane.text[:]
+		}
+		for where, mem := range memory {
+			for j := 0; j+8 <= len(v); j++ {
+				if bytes.Contains(mem, []byte(v[j:j+8])) {
+					t.Errorf("after %q: %q in the %s", c, v[j:j+8], where)
+				}
+			}
+		}
+	}
+	g.Wipe()
+	if g.screen != nil {
+		t.Error("a screen is left")
+	}
+}
