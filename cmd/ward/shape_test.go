@@ -348,6 +348,9 @@ func TestDocsPaths(t *testing.T) {
 	for name, text := range documents(t) {
 		for _, m := range path.FindAllStringSubmatch(text, -1) {
 			target := m[1]
+			if strings.Contains(target, ".Test") {
+				continue // TestDocsFaults looks for those
+			}
 			if target == "" {
 				target = filepath.Join(filepath.Dir(name), m[2])
 			}
