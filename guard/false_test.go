@@ -14,15 +14,24 @@ import (
 
 // A thousand values of a kind that people have, and which of them are known
 // only whole: those may stand somewhere by themselves.
-func thousand(value func(r *rand.Rand, i int) string) (prints []Print, whole map[string]bool) {
+func thousand(value func(*rand.Rand, int) string, fingerprint func(Key, string, []byte) Print) (prints []Print, whole map[string]bool) {
 	r := newRand(1)
 	whole = map[string]bool{}
 	for i := range 1000 {
-		p := Fingerprint(testKey, fmt.Sprintf("%d of kind %d", i, i%16), []byte(value(r, i)))
+		p := fingerprint(testKey, fmt.Sprintf("%d of kind %d", i, i%16), []byte(value(r, i)))
 		whole[p.Name] = p.cover == asWhole
 		prints = append(prints, p)
 	}
 	return prints, whole
+}
+
+// marked makes the print of a stored value.
+func marked(key Key, name string, value []byte) Print {
+	p, err := ReadMarks(name, MakeMarks(key, value))
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 // Nothing of what lies on this machine is taken for a value or a piece of one:
@@ -42,15 +51,17 @@ func TestNothingIsMetByChance(t *testing.T) {
 		most = 2 << 30
 	}
 	for _, set := range []struct {
-		name  string
-		value func(r *rand.Rand, i int) string
+		name        string
+		value       func(r *rand.Rand, i int) string
+		fingerprint func(key Key, name string, value []byte) Print
 	}{
-		{"api keys", apiKey},
-		{"dotenv values", messy},
+		{"api keys", apiKey, Fingerprint},
+		{"dotenv values", messy, Fingerprint},
+		{"stored api keys", apiKey, marked},
 	} {
 		t.Run(set.name, func(t *testing.T) {
-			prints, whole := thousand(set.value)
-			g, _ := New(testKey, prints, Options{Mode: Warn})
+			prints, whole := thousand(set.value, set.fingerprint)
+			g, _ := New(testKey, nil, Options{Mode: Warn, Stored: prints, StoredKey: testKey})
 			defer g.Wipe()
 			for _, dir := range append(nodeModules(), filepath.Dir(goSources(t)), "/usr/share") {
 				before := g.Stats()

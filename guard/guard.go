@@ -6,30 +6,30 @@
 // nothing, and keeps no value.
 //
 //  1. The stream is squeezed to a shadow: letters and digits in order, without
-//     escape sequences, spaces, line ends, punctuation (stream.go).
-//  2. Each window of the shadow is looked up among the fingerprints (match.go).
+//     escape sequences, spaces, line ends, punctuation (stream.go). On a
+//     terminal the cells of the screen are a second one (screen.go).
+//  2. Each window of the shadow is looked up among the fingerprints (scan.go).
+//     Those are of the value, and of what it is in the usual encodings
+//     (encode.go), wherever it is unlike ordinary text (eligible.go).
 //  3. What is found is overwritten with stars where it stands: the same number
 //     of bytes and columns, every escape sequence intact.
 //  4. An end that may be the beginning of a value is held back until more
 //     comes or the caller, some milliseconds later, calls Flush. The matcher
 //     goes on from there, so that nothing is gained by printing slowly.
 //
-// For a terminal there is a second look: the stream is drawn on a screen of one
-// byte a cell, and what was painted is looked up with its neighbours, since a
-// value may be put together there from pieces (screen_look.go). Strings to the
-// terminal have a shadow of their own, and what they put on the clipboard is
-// decoded first (payload.go).
-//
-// What it does not see: fewer than 8 characters of a value (12 of a hexadecimal
-// one) with something else between; what is compressed or encrypted; a value
-// known only whole that comes letter by letter. It stops accidents. Who wants to
-// carry a secret out is stopped by the sandbox.
+// What it does not see: a value in an encoding that is not listed, and of those
+// listed what is encoded once more (but base64); fewer than 8 characters of it
+// (12 of a hexadecimal one, and 12 of any behind 48 letters and digits that
+// hold hardly a symbol, which is what a file of base64 is made of); a value of
+// symbols or of letters beyond ASCII only; a value known only whole that comes
+// letter by letter; of a stored value, a piece that holds none of its marks,
+// and all but the value itself. It stops accidents. Who wants to carry a secret
+// out is stopped by the sandbox.
 package guard
 
 import (
 	"cmp"
 	"slices"
-	"sync/atomic"
 )
 
 // Options of one guarded stream. The zero value is the default.
@@ -123,47 +123,6 @@ func New(key Key, prints []Print, opt Options) (*Guard, Report) {
 		}
 	}
 	return g, report
-}
-
-// Another makes a guard for another stream of the same command, without a
-// terminal. It looks for the same values, in the same memory.
-func (g *Guard) Another() *Guard {
-	other := &Guard{mode: g.mode, names: g.names, known: g.known}
-	if g.known != nil {
-		g.known.users.Add(1)
-		other.allot(0, 0)
-	}
-	return other
-}
-
-// known is what guards look for. Several can share it, as nothing in it changes.
-type known struct {
-	arena  *arena
-	tables []*table
-	users  atomic.Int32
-	many   bool // heads
-	bound  bool // some value is matched whole
-}
-
-// newKnown gives nil where there is nothing to look for.
-func newKnown(key Key, prints []Print, opt Options) (*known, error) {
-	size, windows := sizeOf(prints)
-	stored, marks := sizeOf(opt.Stored)
-	if windows+marks == 0 {
-		return nil, nil
-	}
-	k := &known{arena: newArena(size.bytes() + stored.bytes()), many: size.heads+stored.heads > manyHead}
-	k.users.Store(1)
-	if windows > 0 {
-		k.tables = append(k.tables, newTable(k.arena, key, prints, size, 0))
-	}
-	if marks > 0 {
-		k.tables = append(k.tables, newTable(k.arena, opt.StoredKey, opt.Stored, stored, len(prints)))
-	}
-	for _, t := range k.tables {
-		k.bound = k.bound || len(t.tails) > 0
-	}
-	return k, k.arena.err
 }
 
 // allot gives the guard what it reads with, on a terminal of that size.

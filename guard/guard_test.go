@@ -230,6 +230,39 @@ func TestAnother(t *testing.T) {
 	}
 }
 
+// Behind a long run of letters and digits twelve characters of a value are
+// needed, as eight may be met there by chance; anywhere else eight are enough.
+func TestLongRuns(t *testing.T) {
+	r := newRand(35)
+	v, run := random(r, base62, 40), wrapped(random(r, base62+"+/", 152), 76)
+	words := strings.Repeat("some words and numbers 12 ", 8)
+	stars := func(n int) string { return strings.Repeat("*", n) }
+	for _, c := range []struct{ before, piece, want string }{
+		{run, v[10:18], v[10:18]},
+		{run, v[10:21], v[10:21]},
+		{run, v[10:22], stars(12)},
+		{run, v, stars(40)},
+		{run + `", "`, v[10:18], stars(8)},
+		{run + "\x1b[31m", v[10:18], stars(8)},
+		{words, v[10:18], stars(8)},
+		{v + v, v[10:18], stars(8)},
+		{run[:40] + " ", v[10:18], stars(8)},
+	} {
+		got := feed(guardOf(t, Options{}, v), c.before+c.piece+"!", false, atOnce)
+		if got = got[len(c.before):]; got != c.want+"!" {
+			t.Errorf("%q behind %.20q…: got %q, want %q", c.piece, c.before, got, c.want)
+		}
+	}
+	slow := feed(guardOf(t, Options{}, v), run+v, true, byOne)[len(run):]
+	if want := v[:11] + stars(29); slow != want {
+		t.Errorf("letter by letter: got %q, want %q", slow, want)
+	}
+	g := storedGuard(t, v)
+	if got := feed(g, run+v, false, atOnce); got != run+stars(40) {
+		t.Errorf("stored: got %q", got[len(run):])
+	}
+}
+
 // After a flush the matcher goes on where it was.
 func TestHold(t *testing.T) {
 	v, key := random(newRand(31), base62, 40), random(newRand(32), base32s, 16)

@@ -40,7 +40,7 @@ func (g *Guard) judge(l *lane, buf []byte, t *table, s span, closed bool) {
 			return
 		}
 		s.owner &^= flagBound
-	case s.end-s.start < minLong && l.dense(s.start):
+	case !t.marks && s.end-s.start < minLong && l.dense(s.start):
 		for back := 1; back <= minLong-minWidth; back++ {
 			if before, ok := t.known(l.text[:l.n], s.start-back, minWidth); ok && before.owner == s.owner {
 				before.end = s.end

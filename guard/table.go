@@ -28,6 +28,7 @@ type table struct {
 	heads   []ownedHead
 	first   []uint64 // a bit per tag of a head
 	longest int      // width of a head's window
+	marks   bool     // its windows are marks
 }
 
 // filter is a bit per filter value.
@@ -154,6 +155,7 @@ func newTable(a *arena, key Key, prints []Print, size tableSize, first int) *tab
 	t.heads = carve[ownedHead](a, size.heads)[:0]
 	t.first = carve[uint64](a, headTags/64)
 	for id, p := range prints {
+		t.marks = t.marks || p.cover == byMarks
 		for _, g := range p.groups {
 			t.addGroup(g, uint32(first+id))
 		}
