@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The environment of a process that was started with marks, secrets, and a
@@ -21,6 +23,13 @@ func TestStartEnviron(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	// Start is back as soon as execve has closed the descriptors, which is
+	// before it lays out the environment.
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid)); err != nil || len(data) > 0 {
+			break
+		}
+	}
 	get := startEnviron(cmd.Process.Pid)
 	for _, c := range []struct {
 		name, want string

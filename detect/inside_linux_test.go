@@ -26,7 +26,7 @@ func buildWard(t *testing.T) string {
 func TestInside(t *testing.T) {
 	ward := buildWard(t)
 	f := newFixture(t)
-	f.probe = copyProbe(t, f.dir)
+	f.copyProbe(t)
 	for _, c := range []struct {
 		name, line string
 		mark       bool

@@ -14,12 +14,27 @@ import (
 	"time"
 )
 
-// needsRoot is for what only root may set up.
-func needsRoot(t *testing.T) {
+// asRoot says true if the test has run: as an ordinary user it runs again, as
+// root of namespaces of its own.
+func asRoot(t *testing.T) bool {
 	t.Helper()
-	if os.Getuid() != 0 {
-		needs(t, "root")
+	if os.Getuid() == 0 {
+		return false
 	}
+	argv := []string{needsProgram(t, "unshare"), "-Urpf", "--mount-proc"}
+	if out, err := exec.CommandContext(t.Context(), argv[0], append(argv[1:], "true")...).CombinedOutput(); err != nil {
+		needs(t, fmt.Sprintf("root, or namespaces for users: %v: %s", err, out))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), argv[0], append(argv[1:], self, "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")...)
+	cmd.Env = append(os.Environ(), "WARD_NO_SKIP=1")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("as root of its own namespaces: %v\n%s", err, out)
+	}
+	return true
 }
 
 // TestTerminal opens real terminals above and below an agent.
@@ -56,17 +71,20 @@ func TestTerminal(t *testing.T) {
 
 // TestNamespace looks from inside a process namespace, where the tree ends.
 func TestNamespace(t *testing.T) {
-	needsRoot(t)
+	if asRoot(t) {
+		return
+	}
 	for _, tool := range []string{"unshare", "nsenter"} {
 		needsProgram(t, tool)
 	}
 	for _, c := range []struct {
 		name, line, want string
+		depth            int
 	}{
-		{"the agent within", `unshare -pf --mount-proc AGENT -c 'PROBE; true'; true`, "claude"},
-		{"the agent outside, which is not seen", `AGENT -c "unshare -pf --mount-proc bash -c 'PROBE; true'; true"`, ""},
+		{"the agent within", `unshare -pf --mount-proc AGENT -c 'PROBE; true'; true`, "claude", 2},
+		{"the agent outside, which is not seen", `AGENT -c "unshare -pf --mount-proc bash -c 'PROBE; true'; true"`, "", 2},
 		{"the agent outside, which put a process into it", `AGENT -c 'unshare -pf --mount-proc sleep 9 & sleep 0.3
-			in=$(cat /proc/$!/task/$!/children); nsenter -p -m -t $in PROBE; kill -9 $in; wait'`, ""},
+			in=$(cat /proc/$!/task/$!/children); nsenter -p -m -t $in PROBE; kill -9 $in; wait'`, "", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t)
@@ -75,8 +93,8 @@ func TestNamespace(t *testing.T) {
 			if s.Tree.Agent != c.want {
 				t.Errorf("agent %q, want %q (%s)", s.Tree.Agent, c.want, s.Tree.Why)
 			}
-			if first := s.Tree.Chain[len(s.Tree.Chain)-1]; first.PPID != 0 || first.PID == os.Getpid() {
-				t.Errorf("the chain ends at %d, child of %d; want a child of nobody", first.PID, first.PPID)
+			if first := s.Tree.Chain[len(s.Tree.Chain)-1]; len(s.Tree.Chain) != c.depth || first.PPID != 0 {
+				t.Errorf("%d processes, the first is the child of %d; want %d, and the child of nobody", len(s.Tree.Chain), first.PPID, c.depth)
 			}
 		})
 	}
@@ -84,7 +102,9 @@ func TestNamespace(t *testing.T) {
 
 // TestOtherUser looks from an ordinary user's process at parents of root.
 func TestOtherUser(t *testing.T) {
-	needsRoot(t)
+	if os.Getuid() != 0 {
+		needs(t, "root, which can be two users")
+	}
 	for _, tool := range []string{"setpriv", "unshare", "mount"} {
 		needsProgram(t, tool)
 	}
@@ -114,7 +134,7 @@ func TestOtherUser(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.out = filepath.Join(open, "sight")
-			f.probe = copyProbe(t, f.dir)
+			f.copyProbe(t)
 			line := strings.NewReplacer("AGENT", f.shell(t, "claude"), "PROBE", f.look()).Replace(c.line)
 			s := f.run(t, "bash", "-c", line+"; true")
 			if s.Tree.Agent != c.agent || !strings.Contains(s.Tree.Why, c.why) {
@@ -127,23 +147,15 @@ func TestOtherUser(t *testing.T) {
 	}
 }
 
-// copyProbe makes a probe that others may run: go keeps test binaries to
-// their owner.
-func copyProbe(t *testing.T, dir string) prober {
+// copyProbe has the fixture use a probe that others may run: go keeps test
+// binaries to their owner.
+func (f *fixture) copyProbe(t *testing.T) {
 	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub := filepath.Join(dir, "copy")
-	file := filepath.Join(sub, probeName)
-	if err := os.Mkdir(sub, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return prober{file}
+	f.probe = prober{f.write(t, filepath.Join("copy", probeName), string(self), 0o755)}
 }
 
 // TestProcessSystem reads processes of this machine.

@@ -1,11 +1,11 @@
 package detect
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -32,6 +32,11 @@ func (f *fixture) write(t *testing.T, name, text string, mode os.FileMode) strin
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	// While it is open no other test may fork: the child would have it open
+	// for writing until it executes something, and who runs the file then
+	// gets ETXTBSY.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(file, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}
@@ -41,22 +46,11 @@ func (f *fixture) write(t *testing.T, name, text string, mode os.FileMode) strin
 // shell is bash under another name: a binary that is called so.
 func (f *fixture) shell(t *testing.T, name string) string {
 	t.Helper()
-	from, err := os.Open(needsProgram(t, "bash"))
+	bash, err := os.ReadFile(needsProgram(t, "bash"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer from.Close()
-	to, err := os.OpenFile(f.write(t, name, "", 0o755), os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		t.Fatal(err)
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return to.Name()
+	return f.write(t, name, string(bash), 0o755)
 }
 
 // run runs a program to its end and gives what the probe below it saw.
@@ -121,7 +115,7 @@ func TestTreeAgents(t *testing.T) {
 			if err := os.Symlink(f.write(t, pkg, f.asNode(""), 0o755), filepath.Join(f.dir, "ai")); err != nil {
 				t.Fatal(err)
 			}
-			return []string{"./ai"}
+			return []string{filepath.Join(f.dir, "ai")}
 		}},
 		{"npx", "qwen", func(t *testing.T, f *fixture) []string {
 			f.write(t, "package.json", `{"name": "p", "version": "1.0.0"}`, 0o644)

@@ -134,14 +134,7 @@ func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
 		}
 	}
 	m.picked = picked
-	for _, w := range picked {
-		reach := uint32(0)
-		if e.every > 1 {
-			reach = uint32(min(e.every, int(w.at)))<<16 | uint32(min(e.every, n-int(w.at+w.width)))
-		}
-		m.window(f.text, int(w.at), int(w.width), reach)
-	}
-	m.anchors(f.text, picked)
+	m.windows(f.text[:f.n], picked, oneIf(e.every == 1)*longestForm)
 	if e.head && len(picked) > 0 && len(m.p.heads) < maxHeads {
 		h := m.hash.newHead(f.text[picked[0].at:], int(picked[0].width))
 		h.inner = part.inner || e.inner || picked[0].at > 0
@@ -168,9 +161,8 @@ func (m *maker) turned(s *squeezed, picked []place) {
 	for i := len(picked) - 1; i >= 0; i-- {
 		w := place{int32(n) - picked[i].at - picked[i].width, picked[i].width}
 		mirrored = append(mirrored, w)
-		m.window(back, int(w.at), int(w.width), 0)
 	}
-	m.anchors(back, mirrored)
+	m.windows(back, mirrored, 0)
 }
 
 // cased writes raw with the letters from first to last in the other case, if

@@ -134,26 +134,13 @@ func (m *maker) add(part stretch) {
 	if len(picked) == 0 {
 		return
 	}
-	first, last := picked[0], picked[0]
+	m.windows(s.text, picked, 0)
+	first := picked[0]
 	for _, w := range picked {
 		if w.at < first.at {
 			first = w
 		}
-		if w.at+w.width > last.at+last.width {
-			last = w
-		}
 	}
-	for _, w := range picked {
-		reach := uint32(0)
-		if w == first {
-			reach = uint32(min(lapse, w.at)) << 16
-		}
-		if w == last {
-			reach |= uint32(min(lapse, len(s.text)-int(w.at+w.width)))
-		}
-		m.window(s.text, int(w.at), int(w.width), reach)
-	}
-	m.anchors(s.text, picked)
 	if len(m.p.heads) < maxHeads {
 		h := m.hash.newHead(s.text[first.at:], int(first.width))
 		h.inner = part.inner && s.steps[first.at] == 0 || first.at > 0 && s.steps[first.at]-s.steps[first.at-1] == 1
@@ -161,6 +148,36 @@ func (m *maker) add(part stretch) {
 	}
 	m.encode(part, &s, picked)
 }
+
+// windows takes the windows picked of a text. Where no window ends or begins
+// for more than some places, the one before or behind tells how many
+// characters belong to it that no other tells of.
+func (m *maker) windows(text []byte, picked []place, some int) {
+	ends, starts := make([]bool, len(text)+1), make([]bool, len(text)+1)
+	for _, w := range picked {
+		ends[w.at+w.width], starts[w.at] = true, true
+	}
+	for _, w := range picked {
+		after, before := 0, 0
+		for i := int(w.at+w.width) + 1; i <= len(text) && !ends[i]; i++ {
+			after++
+		}
+		for i := int(w.at) - 1; i >= 0 && !starts[i]; i-- {
+			before++
+		}
+		if after <= some {
+			after = 0
+		}
+		if before <= some {
+			before = 0
+		}
+		m.window(text, int(w.at), int(w.width), uint32(min(before, farthest))<<16|uint32(min(after, farthest)))
+	}
+	m.anchors(text, picked)
+}
+
+// farthest is how many characters next to a window are masked with it.
+const farthest = 16
 
 func (m *maker) window(text []byte, at, width int, reach uint32) {
 	if m.count < maxPieces {

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,15 +30,8 @@ type Reading struct {
 // The index is read only if one of the references is ward's own, so that a launch without stored secrets does not wait
 // for it.
 func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err error) {
-	var names []string
-	unlocked := map[string]bool{}
-	for _, ref := range r.Refs {
-		if ref.Scheme == "" || ref.Scheme == "vault" {
-			names = append(names, ref.Path)
-			unlocked[ref.Path] = r.Unlocked[ref] != nil
-		}
-	}
-	if len(names) == 0 {
+	refs := slices.DeleteFunc(slices.Clone(r.Refs), func(ref secrets.Ref) bool { return stored(ref) == "" })
+	if len(refs) == 0 {
 		return nil, nil
 	}
 	known, err := s.Keyring.Index.All()
@@ -50,15 +44,19 @@ func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err er
 	}
 	var refused []error
 	var ask []string
-	for _, name := range names {
+	for _, ref := range refs {
+		name := stored(ref)
 		meta := known[name]
+		if ref.Scheme != "" && ref.Scheme != cmp.Or(meta.Place, "keyring") {
+			meta = secrets.Meta{} // the index speaks of the other store's
+		}
 		switch notice, expired := expiry(name, meta, r.Now); {
 		case expired && meta.Strict:
 			refused = append(refused, &secrets.Error{Name: name, Err: errors.New("has expired, and is strict"), Fix: renew(name, meta)})
 		case notice != "":
 			notices = append(notices, notice)
 		}
-		if meta.Strict || config.Presence == "always" || config.Presence == "session" && !unlocked[name] {
+		if meta.Strict || config.Presence == "always" || config.Presence == "session" && r.Unlocked[ref] == nil {
 			ask = append(ask, name)
 		}
 	}
@@ -77,6 +75,19 @@ func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err er
 		return notices, fmt.Errorf("secret %s: %w", strings.Join(ask, ", "), err)
 	}
 	return notices, nil
+}
+
+// stored is the name of a secret of ward's own, by whatever reference; "" for those of others.
+func stored(ref secrets.Ref) string {
+	switch ref.Scheme {
+	case "", "vault":
+		return ref.Path
+	case "keyring":
+		if name, ours := strings.CutPrefix(ref.Path, "ward/"); ours {
+			return name
+		}
+	}
+	return ""
 }
 
 // admitted is Admit for values that were read already: where they may not be handed over, they are destroyed.

@@ -92,7 +92,7 @@ func ReadStored(ctx context.Context, key guard.Key) (Stored, error) {
 }
 
 // everything adds the frames of all stored secrets to the resolver's answer.
-func (req request) everything(environ io.ReaderAt, rep *report) (frames []byte) {
+func (req request) everything(ctx context.Context, environ io.ReaderAt, rep *report) (frames []byte) {
 	if !req.All {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (req request) everything(environ io.ReaderAt, rep *report) (frames []byte) 
 	}
 	var key guard.Key
 	copy(key[:], req.Key)
-	found := stores.fingerprints(context.Background(), key, req.Ask, nil)
+	found := stores.fingerprints(ctx, key, req.Ask, nil)
 	rep.Unread = found.Unread
 	for _, p := range found.Prints {
 		if frames, err = p.AppendBinary(frames); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ func ownDirs(home string, env func(string) string) []string {
 		{"XDG_CONFIG_HOME", home + "/.config"},
 		{"XDG_DATA_HOME", home + "/.local/share"},
 		{"XDG_STATE_HOME", home + "/.local/state"},
-		{"XDG_RUNTIME_DIR", ""},
+		{"XDG_RUNTIME_DIR", "/run/user/" + strconv.Itoa(os.Getuid())}, // where sessions look for it
 	} {
 		dir := env(d.name)
 		if !filepath.IsAbs(dir) {

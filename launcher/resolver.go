@@ -119,7 +119,7 @@ func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ i
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
-		prints = append(prints, req.everything(environ, &rep)...)
+		prints = append(prints, req.everything(ctx, environ, &rep)...)
 		prints = append(prints, req.stored(ctx, environ, &rep)...)
 	}
 	head, merr := json.Marshal(rep)

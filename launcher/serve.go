@@ -189,7 +189,7 @@ func (s *session) summary() {
 	s.metMu.Lock()
 	count(s.asked)
 	s.metMu.Unlock()
-	if s.unread != "" && !s.opt.Silent {
+	if s.unread != "" && len(s.stored.Stored) == 0 && !s.opt.Silent { // with marks they were looked for by these
 		s.say("%s: they were not looked for in the output of tools", s.unread)
 	}
 	verb := "masked"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,4 +109,35 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("%q is taken as %+v, and says %q and %q, and %q", data, got, store, presence, want)
 		}
 	})
+}
+
+// What docs/config.md lists is what there is, and docs/dotenv.md's example is read.
+func TestFilesDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range new(Config).settings() {
+		for _, word := range append([]string{s.key}, s.words...) {
+			if !strings.Contains(string(text), "| `"+word+"` |") {
+				t.Errorf("docs/config.md does not list %s", word)
+			}
+		}
+	}
+	_, example, _ := strings.Cut(string(text), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	if got, err := parseConfig("docs/config.md", []byte(example)); got != (Config{"vault", "session"}) || err != nil {
+		t.Errorf("its example is %+v, %v", got, err)
+	}
+	if text, err = os.ReadFile("../docs/dotenv.md"); err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ = strings.Cut(string(text), "```sh\n")
+	example, _, _ = strings.Cut(example, "```")
+	got, err := readDotenv(t, example)
+	want := []string{"PLAIN=value of one line@2", "ALSO=value@3", `SINGLE=taken as it is: $HOME, \n and # too@4`, "DOUBLE=with \n, \t, \r, \", \\ and $@5",
+		"KEY=-----BEGIN …\nseveral lines, in either kind of quotes\n-----END …@6", "EMPTY=@9"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("docs/dotenv.md: %q, %v\nwant %q", got, err, want)
+	}
 }

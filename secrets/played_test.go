@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -174,14 +175,12 @@ func playSecurity() int {
 		return 44
 	}
 	fmt.Printf("keychain: \"/Users/x/Library/Keychains/login.keychain-db\"\nclass: \"inet\"\nattributes:\n    \"acct\"<blob>=%q\n", a[4])
-	fmt.Fprint(os.Stderr, "password: ")
-	printSecurity(value)
-	fmt.Fprintln(os.Stderr)
+	printSecurity(os.Stderr, value)
 	return 0
 }
 
-// printSecurity writes bytes as print_buffer of SecurityTool does.
-func printSecurity(value []byte) {
+// printSecurity writes the line of -g as print_buffer of SecurityTool does.
+func printSecurity(w io.Writer, value []byte) {
 	inHex, some := false, false
 	var escaped strings.Builder
 	for _, c := range value {
@@ -193,15 +192,17 @@ func printSecurity(value []byte) {
 			escaped.WriteByte(c)
 		}
 	}
+	line := "password: "
 	if inHex {
-		fmt.Fprintf(os.Stderr, "0x%X", value)
-		if some {
-			fmt.Fprint(os.Stderr, "  ")
-		}
+		line += fmt.Sprintf("0x%X", value)
+	}
+	if inHex && some {
+		line += "  "
 	}
 	if some {
-		fmt.Fprint(os.Stderr, `"`+escaped.String()+`"`)
+		line += `"` + escaped.String() + `"`
 	}
+	fmt.Fprintln(w, line)
 }
 
 // playCommand prints a value and a newline, as most programs do.

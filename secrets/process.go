@@ -128,9 +128,12 @@ func (r *Runner) follow(ctx context.Context, p *process, timeout time.Duration) 
 					p.signal(syscall.SIGKILL)
 					continue
 				}
-				asked = true
+				asked, wants = true, false
 				timeout = cmp.Or(r.Patience, 2*time.Minute)
 				limit.Reset(timeout)
+			}
+			if wants && asked {
+				time.Sleep(20 * time.Millisecond) // a shell has taken the terminal back: not as fast as it can stop
 			}
 			p.signal(syscall.SIGCONT) // Ctrl-Z at a question too: there is no job to come back to
 		case <-late:

@@ -130,6 +130,34 @@ func TestReadSecurity(t *testing.T) {
 	}
 }
 
+// FuzzReadSecurity reads what security prints of any value, and ends with whatever else there may be.
+func FuzzReadSecurity(f *testing.F) {
+	f.Add([]byte("0x616"), []byte("password: 0x"))
+	f.Add([]byte("a\"b\\\n\x00é"), []byte("password: \"\n"))
+	f.Fuzz(func(t *testing.T, value, junk []byte) {
+		if b, err := readSecurity(bufferOf(t, junk)); err == nil {
+			b.Destroy()
+		}
+		var said bytes.Buffer
+		said.WriteString("keychain: \"x\"\n")
+		printSecurity(&said, value)
+		b, err := readSecurity(bufferOf(t, said.Bytes()))
+		if len(value) == 0 {
+			if b != nil || err == nil {
+				t.Fatal("an empty password was read")
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Destroy()
+		if got := plain(t, b); !bytes.Equal(got, value) {
+			t.Fatalf("%q, want %q", got, value)
+		}
+	})
+}
+
 func TestCommandErrors(t *testing.T) {
 	s := newStage(t, "prints")
 	script := filepath.Join(s.dir, "script")

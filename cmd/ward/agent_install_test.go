@@ -31,6 +31,13 @@ func agentNeeds(t *testing.T, what string) {
 // installed from npm on first use and kept for the next run.
 func agentInstalled(t *testing.T) string {
 	t.Helper()
+	return agentPackage(t, "claude-code-"+agentVersion, "@anthropic-ai/claude-code@"+agentVersion, "claude")
+}
+
+// agentPackage does so for any agent: dir is below the cache, pkg what npm
+// calls it, command its program.
+func agentPackage(t *testing.T, dir, pkg, command string) string {
+	t.Helper()
 	for _, tool := range []string{"npm", "node", "bash"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			agentNeeds(t, tool)
@@ -40,22 +47,22 @@ func agentInstalled(t *testing.T) string {
 	if err != nil {
 		agentNeeds(t, "a cache directory: "+err.Error())
 	}
-	dir := filepath.Join(cache, "npm", "claude-code-"+agentVersion)
+	dir = filepath.Join(cache, "npm", dir)
 	bin := filepath.Join(dir, "node_modules", ".bin")
-	if agentPresent(bin) {
+	if agentPresent(bin, command) {
 		return bin
 	}
-	if err := agentInstall(dir); err != nil {
-		agentNeeds(t, "@anthropic-ai/claude-code from npm: "+err.Error())
+	if err := agentInstall(dir, pkg, command); err != nil {
+		agentNeeds(t, pkg+" from npm: "+err.Error())
 	}
-	if !agentPresent(bin) {
-		t.Fatalf("npm installed no claude in %s", bin)
+	if !agentPresent(bin, command) {
+		t.Fatalf("npm installed no %s in %s", command, bin)
 	}
 	return bin
 }
 
-func agentPresent(bin string) bool {
-	_, err := os.Stat(filepath.Join(bin, "claude"))
+func agentPresent(bin, command string) bool {
+	_, err := os.Stat(filepath.Join(bin, command))
 	return err == nil
 }
 
@@ -77,7 +84,7 @@ func agentCache() (string, error) {
 // agentInstall installs into a directory of another name and renames it, so
 // that a half-made installation is never taken for a whole one. Of several
 // test processes one installs, and the others wait for it.
-func agentInstall(dir string) error {
+func agentInstall(dir, pkg, command string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
@@ -89,7 +96,7 @@ func agentInstall(dir string) error {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
-	if agentPresent(filepath.Join(dir, "node_modules", ".bin")) {
+	if agentPresent(filepath.Join(dir, "node_modules", ".bin"), command) {
 		return nil // another process was first
 	}
 	partial := dir + ".partial"
@@ -99,7 +106,7 @@ func agentInstall(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	npm := exec.CommandContext(ctx, "npm", "install", "--prefix", partial, "--no-audit", "--no-fund",
-		"--loglevel=error", "@anthropic-ai/claude-code@"+agentVersion)
+		"--loglevel=error", pkg)
 	npm.Dir = partial
 	npm.WaitDelay = 5 * time.Second
 	if out, err := npm.CombinedOutput(); err != nil {

@@ -14,11 +14,9 @@ import (
 // These tests run a real agent, Claude Code from npm, whose model was hijacked
 // (see standin), and assert from outside what arrived where.
 //
-// Not covered here: the conversation itself. The agent may speak to its
-// provider, and what a tool printed goes there as it is, so the token is in
-// the bodies of the agent's requests (and in the transcript that the agent
-// writes below ~/.claude). Only the terminal, the pipes and the sockets
-// outside are asserted for the token; for the key file, the provider too.
+// Not covered here: the conversation itself, which agent_hook_linux_test.go
+// is about. Only the terminal, the pipes and the sockets outside are asserted
+// for the token; for the key file, the provider too.
 
 // TestAgentPrint runs the agent as a script would, with pipes.
 func TestAgentPrint(t *testing.T) {

@@ -69,9 +69,12 @@ func rooms() map[string]room {
 			tests:  []string{"github.com/creack/pty"},
 			never:  http,
 		},
+		"launcher/hooks": {ours: []string{"guard"}, others: []string{"github.com/tailscale/hujson"}, never: pure},
+		"launcher/scan":  {ours: []string{"guard"}, never: http},
 		"launcher": {
 			ours: []string{
 				"profiles", "secrets", "detect", "guard", "sandbox", "launcher/audit", "launcher/broker", "launcher/session",
+				"launcher/hooks",
 			},
 			others: []string{unix},
 			tests:  []string{"github.com/creack/pty", "github.com/hinshun/vt10x"},
@@ -80,6 +83,7 @@ func rooms() map[string]room {
 		"cmd/ward": {
 			ours: []string{
 				"profiles", "secrets", "detect", "guard", "sandbox", "launcher", "launcher/audit", "launcher/broker", "launcher/session",
+				"launcher/scan",
 			},
 			others: []string{"github.com/alecthomas/kong", unix},
 			tests: []string{

@@ -17,7 +17,9 @@ type doctorCmd struct {
 // Help says what doctor does.
 func (doctorCmd) Help() string {
 	return `Tries every layer on this machine, by really putting it on, and says where secrets are kept.
-Exits with 1 if a launch would end here without --allow-degraded.`
+Exits with 1 if a launch would end here without --allow-degraded.
+
+ward doctor --json | jq -r .store`
 }
 
 // diagnosis is what doctor prints.

@@ -19,10 +19,10 @@ func TestDocsFaults(t *testing.T) {
 	exists := map[string]bool{}
 	for _, s := range sources(t) {
 		if s.isTest() {
-			s.functions(func(_ string, fn *ast.FuncDecl) { exists[path.Dir(s.path)+"."+fn.Name.Name] = true })
+			s.functions(func(_ string, fn *ast.FuncDecl) { exists[path.Base(path.Dir(s.path))+"."+fn.Name.Name] = true })
 		}
 	}
-	test := regexp.MustCompile("^`([\\w/]+\\.(?:Test|Fuzz)\\w+)`$")
+	test := regexp.MustCompile("^`(\\w+\\.(?:Test|Fuzz)\\w+)`$")
 	script := regexp.MustCompile("^`([\\w./-]+\\.txtar)`$")
 	rows := 0
 	for line := range strings.Lines(string(text)) {

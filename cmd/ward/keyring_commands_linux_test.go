@@ -14,17 +14,8 @@ func TestKeyringCommands(t *testing.T) {
 	p.keyring(t)
 	p.env = append(p.env, "WARD_VAULT_PASSPHRASE=correct-horse")
 	first, second := secretValue(), secretValue()
-	lookup := func(name string) string {
-		return end(t, p.command(t, "secret-tool", "lookup", "service", "ward", "username", name)).stdout
-	}
-	step := func(stdin, want string, args ...string) outcome {
-		t.Helper()
-		o := p.try(t, stdin, args...)
-		if o.code != 0 || !strings.Contains(o.stdout+o.stderr, want) {
-			t.Errorf("%s: %+v, want %q", args, o, want)
-		}
-		return o
-	}
+	lookup := func(name string) string { return p.lookup(t, name) }
+	step := func(stdin, want string, args ...string) outcome { t.Helper(); return p.does(t, stdin, want, args...) }
 	step(first, "stored acme/api/TOKEN in the keyring", "set", "acme/api/TOKEN", "--stdin", "--bundle", "deploy", "--type", "token")
 	if lookup("acme/api/TOKEN") != first {
 		t.Error("secret-tool finds another value")
@@ -47,7 +38,29 @@ func TestKeyringCommands(t *testing.T) {
 	}
 	step("", "nothing is wrong", "check")
 
-	// The vault beside it: other names, and not the same ones.
+	p.twoStores(t, first)
+}
+
+// lookup is what another program finds in the keyring.
+func (p *person) lookup(t *testing.T, name string) string {
+	t.Helper()
+	return end(t, p.command(t, "secret-tool", "lookup", "service", "ward", "username", name)).stdout
+}
+
+// does runs ward, which has to succeed and say or print something.
+func (p *person) does(t *testing.T, stdin, want string, args ...string) outcome {
+	t.Helper()
+	o := p.try(t, stdin, args...)
+	if o.code != 0 || !strings.Contains(o.stdout+o.stderr, want) {
+		t.Errorf("%s: %+v, want %q", args, o, want)
+	}
+	return o
+}
+
+// twoStores goes on with acme/KEY, which holds first, and acme/ci/TOKEN.
+func (p *person) twoStores(t *testing.T, first string) {
+	lookup := func(name string) string { return p.lookup(t, name) }
+	step := func(stdin, want string, args ...string) outcome { t.Helper(); return p.does(t, stdin, want, args...) }
 	step(first, "stored other in the vault", "set", "other", "--stdin", "--store", "vault")
 	step("", "acme/KEY\nacme/ci/TOKEN\n", "ls")
 	if o := step("", "other\n", "ls", "--store", "vault"); o.stdout != "other\n" {

@@ -25,7 +25,7 @@ func TestMemory(t *testing.T) {
 		agentNeeds(t, "root, who alone reads a process that is not dumpable")
 	}
 	asEach(t, func(t *testing.T, p *person) {
-		for _, from := range []string{"env", "file", "vault"} {
+		for _, from := range []string{"env", "file", "vault", "op"} {
 			t.Run(from, func(t *testing.T) { testMemory(t, p, from) })
 		}
 	})
@@ -34,7 +34,7 @@ func TestMemory(t *testing.T) {
 func testMemory(t *testing.T, p *person, from string) {
 	value := secretValue()
 	p.env = nil
-	var ref string
+	ref, secret := "", []string{value}
 	switch from {
 	case "env":
 		ref = "env://MEMORY_SOURCE"
@@ -49,6 +49,11 @@ func testMemory(t *testing.T, p *person, from string) {
 		if got := end(t, set); got.code != 0 {
 			t.Fatalf("ward set: exit %d: %s", got.code, got.stderr)
 		}
+	case "op":
+		ref = "op://Work/memory/token"
+		p.onePassword(t, map[string]string{"memory.token": value})
+		session := slices.IndexFunc(p.env, func(e string) bool { return strings.HasPrefix(e, "OP_SESSION_my=") })
+		secret = append(secret, p.env[session][len("OP_SESSION_my="):]) // what opens the store
 	}
 	// cat keeps the command running; what it gets, it prints: that is the leak.
 	cmd := p.run(t, "--env-credential-map", ref, "MEMORY_TOKEN", "--", "sh", "-c", `read x; printf '%s\n' "$MEMORY_TOKEN"; exec cat`)
@@ -69,8 +74,10 @@ func testMemory(t *testing.T, p *person, from string) {
 	clean := func(when string) {
 		t.Helper()
 		for name, pid := range map[string]int{"supervisor": ward, "stage two": stageTwo} {
-			for _, hit := range search(t, pid, value) {
-				t.Errorf("%s, %s: %s", name, when, hit)
+			for i, value := range secret {
+				for _, hit := range search(t, pid, value) {
+					t.Errorf("%s, %s: %d: %s", name, when, i, hit)
+				}
 			}
 		}
 	}

@@ -19,6 +19,9 @@ type profileCmd struct {
 	Validate profileValidateCmd `cmd:"" help:"Check profile files."`
 }
 
+// Help is the example of `ward profile --help`.
+func (profileCmd) Help() string { return "ward profile show claude\nward profile validate ./my.json" }
+
 type profileListCmd struct{}
 
 // Run is `ward profile list`.

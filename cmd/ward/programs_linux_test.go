@@ -173,6 +173,25 @@ func TestOnePasswordFails(t *testing.T) {
 	}
 }
 
+// An optional field may be missing. That 1Password is locked is no such excuse.
+func TestOptionalFromOnePassword(t *testing.T) {
+	p := one(t)
+	p.onePassword(t, map[string]string{"api.key": secretValue()})
+	profile := p.write(t, "optional.json", []byte(`{"env_credentials": {
+		"op://Work/none/key": {"var": "MISSING", "optional": true}, "op://Work/api/key": {"var": "THERE", "optional": true}}}`), 0o644)
+	run := func(env string) outcome {
+		cmd := p.run(t, "-p", profile, "--", "sh", "-c", `echo "${MISSING-unset} ${#THERE}"`)
+		cmd.Env = append(cmd.Env, env)
+		return end(t, cmd)
+	}
+	if o := run(""); o.stdout != "unset 40\n" || o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+	if o := run("OP_SESSION_my="); o.code != 125 || strings.Count(o.stderr, "1Password: not signed in") != 2 {
+		t.Errorf("signed out: %+v", o)
+	}
+}
+
 // Each of two programs asks for a password, and ward for the vault's passphrase: one after the other, without echo.
 func TestOneQuestionAtATime(t *testing.T) {
 	p := one(t)
@@ -314,5 +333,39 @@ func TestGetFromOnePassword(t *testing.T) {
 	}
 	if left := withArgument("op://Work/hangs/key"); len(left) > 0 {
 		t.Errorf("still there: %v", left)
+	}
+}
+
+// Places are asked at the same time, on a terminal too, where each program might have a question.
+func TestPlacesAreAskedTogether(t *testing.T) {
+	p := one(t)
+	fields, args := map[string]string{}, []string{}
+	for i := range 6 {
+		name := fmt.Sprint("f", i)
+		fields["slow."+name] = secretValue()
+		args = append(args, "--env-credential-map", "op://Work/slow/"+name, strings.ToUpper(name))
+	}
+	p.onePassword(t, fields)
+	began := time.Now()
+	_, code := p.session(t, p.run(t, append(args, "--", "sh", "-c", `test -n "$F0" && test -n "$F5"`)...))
+	if took := time.Since(began); code != 0 || took > 6*1500*time.Millisecond/2 {
+		t.Errorf("six programs of 1.5 s each took %v, exit %d", took, code)
+	}
+}
+
+// A launch in the background cannot ask. It says so instead of taking the terminal from who has it.
+func TestAskedInBackground(t *testing.T) {
+	p := one(t)
+	p.onePassword(t, map[string]string{"password.key": "right"})
+	needs(t, "bash")
+	job := `set -m; "$@" & wait $!; echo "code $?"; read -r line; echo "got $line"`
+	shown, _ := p.session(t, p.command(t, "bash", "-c", job, "bash", p.ward, "run", "--env-credential-map", "op://Work/asks/key", "KEY", "--", "true"),
+		step{"code ", "typed\r"}, step{"got typed", ""})
+	for _, want := range []string{
+		"ward: secret op://Work/asks/key: 1Password: it asks at the terminal, and ward is in the background\r\n", "bring ward to the front with fg", "code 125\r\n",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the terminal shows %q\nwant %q", shown, want)
+		}
 	}
 }

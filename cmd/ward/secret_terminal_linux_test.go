@@ -200,3 +200,26 @@ func TestCompletion(t *testing.T) {
 		})
 	}
 }
+
+// The help of every command shows how it is typed.
+func TestHelpExamples(t *testing.T) {
+	p := one(t)
+	list := end(t, p.command(t, p.ward, "--help"))
+	found := 0
+	for line := range strings.Lines(list.stdout) {
+		name, ok := strings.CutPrefix(line, "  ")
+		name, _, _ = strings.Cut(name, " ")
+		if !ok || name == "" || strings.HasPrefix(name, "-") {
+			continue
+		}
+		found++
+		o := end(t, p.command(t, p.ward, name, "--help"))
+		// The usage line is the first; an example is another one.
+		if strings.Count(o.stdout, "ward "+name) < 2 || o.code != 0 {
+			t.Errorf("ward %s --help has no example:\n%s", name, o.stdout)
+		}
+	}
+	if found < 18 {
+		t.Errorf("found %d commands in\n%s", found, list.stdout)
+	}
+}

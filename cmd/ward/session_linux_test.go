@@ -124,6 +124,7 @@ func TestUnlock(t *testing.T) {
 		s.does(t, `(bash -c "$W get acme/api/token --raw | sha256sum; :"); :`, sum(token))
 		s.does(t, `eval "$($W get acme/api/token)"; printf %s "$TOKEN" | sha256sum`, sum(token))
 		s.does(t, `$W run --silent --env-credential acme/api/token -- sh -c 'printf %s "$TOKEN" | sha256sum'`, sum(token))
+		s.does(t, `$W run --silent --allow "$XDG_RUNTIME_DIR" --allow-unix-socket "$XDG_RUNTIME_DIR/**" -- sh -c 'echo inside $(ls -A ../run/ward | wc -l)'`, "inside 0")
 		for _, asked := range []string{"beta/x", "acme/apiary", "acme/api/strict"} {
 			s.does(t, "$W get "+asked+" --raw | sha256sum", "Passphrase of ward's vault")
 			s.press(t, "\x03")

@@ -9,6 +9,9 @@ import (
 
 type versionCmd struct{}
 
+// Help is the example of `ward version --help`.
+func (versionCmd) Help() string { return "ward version | cut -d' ' -f2" }
+
 // Run is `ward version`: what the build recorded of itself.
 func (versionCmd) Run(stdout io.Writer) error {
 	version, revision := "unknown", ""

@@ -3,7 +3,10 @@
 package hooks
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -80,15 +83,43 @@ func ForRun(argv []string, self string, read func(path string) ([]byte, error)) 
 	case "claude":
 		return claudeRun(argv, self, read)
 	case "codex":
-		e := events(guard.Codex)[0]
-		value := fmt.Sprintf("hooks.%s=[{matcher=%q,hooks=[{type=%q,command=%q,timeout=%d}]}]", e.name, "*", "command", command(guard.Codex, self), patience)
-		return insert(argv, "-c", value), nil
+		return codexRun(argv, self)
 	}
 	return argv, nil
 }
 
 func insert(argv []string, words ...string) []string {
 	return append(append([]string{argv[0]}, words...), argv[1:]...)
+}
+
+// codexRun uses -c. Codex runs a hook only if a person has trusted the digest of what it is, which its own settings and
+// the command line may say; of one that is not trusted it says nothing, and passes it over. The digest is SHA-256 of the
+// hook as JSON with its keys in order, and its name is that of the place it is from (tried with Codex 0.169).
+func codexRun(argv []string, self string) ([]string, error) {
+	for _, word := range argv[1:] {
+		if strings.Contains(word, "hooks.PostToolUse") || strings.Contains(word, "hooks.state") {
+			return argv, errors.New("-c sets hooks, and Codex takes one such list from its command line")
+		}
+	}
+	line := command(guard.Codex, self)
+	one := map[string]any{"type": "command", "command": line, "timeout": patience, "async": false}
+	var identity bytes.Buffer
+	e := json.NewEncoder(&identity)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(map[string]any{"event_name": "post_tool_use", "matcher": "*", "hooks": []any{one}}); err != nil {
+		return argv, err
+	}
+	digest := sha256.Sum256(bytes.TrimSpace(identity.Bytes()))
+	return insert(argv,
+		"-c", fmt.Sprintf("hooks.PostToolUse=[{matcher=%q,hooks=[{type=%q,command=%s,timeout=%d}]}]", "*", "command", toml(line), patience),
+		"-c", fmt.Sprintf("hooks.state={%q={trusted_hash=%q}}", "/<session-flags>/config.toml:post_tool_use:0:0", fmt.Sprintf("sha256:%x", digest)),
+	), nil
+}
+
+// toml is a string of TOML; it has JSON's escapes.
+func toml(text string) string {
+	b, _ := json.Marshal(text) // strings always encode
+	return string(b)
 }
 
 // claudeRun uses --settings, which adds to the settings of the user and of the project. Claude Code takes the last one

@@ -113,10 +113,10 @@ func patch(tree *hujson.Value, ops []op) error {
 	return tree.Patch(text)
 }
 
-// pretty formats a file whose own layout a machine made too; where it has comments only what was added is laid out.
+// pretty lays a file out by its own indent. One that has comments stays as it is, and what was added stands on one line:
+// hujson's layout would put commas at the ends of lists, which not every agent reads.
 func pretty(before []byte, tree hujson.Value) []byte {
 	if !tree.IsStandard() {
-		tree.Format()
 		return tree.Pack()
 	}
 	var b bytes.Buffer

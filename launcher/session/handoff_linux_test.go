@@ -181,6 +181,19 @@ func TestHandOffRace(t *testing.T) {
 	}
 }
 
+// The key is taken out, not copied: however late the process ends, there is no second time.
+func TestHandOffTaken(t *testing.T) {
+	k := &keeper{opening: opening{Values: []entry{{"key", 5}}}, values: buffer(t, "12345")}
+	key, err := k.once()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer key.Destroy()
+	if second, err := k.once(); err == nil || key.Len() != 5 {
+		t.Errorf("the first time %d bytes, the second time %d", key.Len(), second.Len())
+	}
+}
+
 // TestHandOffTime: what nobody takes is gone with the process that keeps it.
 func TestHandOffTime(t *testing.T) {
 	world(t)

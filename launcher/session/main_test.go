@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,6 +64,7 @@ func helpers() map[string]func([]string) {
 		"run":   helperRun,
 		"sleep": func([]string) { time.Sleep(time.Minute) },
 		"take":  helperTake,
+		"hold":  helperHold,
 	}
 }
 
@@ -92,6 +94,19 @@ func helperRaw(args []string) {
 // helperTake asks for the key of a hand-off: SOCKET.
 func helperTake(args []string) { tell1(askSecret(args[0], broker.Take, nil)) }
 
+// helperHold opens a session of its own, tells the process that keeps it, and waits.
+func helperHold([]string) {
+	at, err := detect.System().Process(os.Getpid())
+	value, berr := secrets.ReadBuffer(strings.NewReader("value"), 10)
+	if err := errors.Join(err, berr); err != nil {
+		fmt.Println("error:", err)
+		return
+	}
+	info, err := Open("acme", time.Minute, Bound{at.PID, at.Start}, map[string]*secrets.Buffer{"acme/a": value})
+	fmt.Println(info.PID, err)
+	time.Sleep(time.Minute)
+}
+
 // helperRun starts another helper below this process and waits: HELPER [ARG…].
 func helperRun(args []string) {
 	cmd := exec.Command(os.Getenv("HELPER"))
@@ -100,6 +115,10 @@ func helperRun(args []string) {
 	if err := cmd.Run(); err != nil {
 		fmt.Println("error:", err)
 	}
+}
+
+func askSecret(socket string, op broker.Op, body []byte) (*secrets.Buffer, error) {
+	return ask(socket, func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) { return c.Secret(ctx, op, body) })
 }
 
 func tell1(value *secrets.Buffer, err error) {

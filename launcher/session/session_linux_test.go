@@ -1,9 +1,10 @@
 package session
 
 import (
-	"context"
+	"bufio"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,10 +21,6 @@ import (
 	"ward/launcher/broker"
 	"ward/secrets"
 )
-
-func askSecret(socket string, op broker.Op, body []byte) (*secrets.Buffer, error) {
-	return ask(socket, func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) { return c.Secret(ctx, op, body) })
-}
 
 // askOwn asks from the test itself.
 func askOwn(t *testing.T, s Info, name string, action detect.Action) error {
@@ -251,10 +248,6 @@ func TestSessionHidden(t *testing.T) {
 	if !strings.Contains(read("limits"), "Max core file size        0                    0") {
 		t.Errorf("its limits are\n%s", read("limits"))
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(proc+"environ", &st); err != nil || st.Uid != 0 {
-		t.Errorf("its files of /proc belong to %d: %v", st.Uid, err)
-	}
 	if sid, err := unix.Getsid(s.PID); err != nil || sid != s.PID {
 		t.Errorf("it is in session %d, want one of its own: %v", sid, err)
 	}
@@ -271,6 +264,47 @@ func TestSessionHidden(t *testing.T) {
 	if found := inMemory(t, os.Getpid(), value); !found {
 		t.Error("the value is not found in the test's own memory")
 	}
+}
+
+// TestSessionUndumpable: of an ordinary user's session the files in /proc are root's, so that no other process of that
+// user looks into it (proc_pid(5)).
+func TestSessionUndumpable(t *testing.T) {
+	if os.Getuid() != 0 {
+		needs(t, "root, to be another user")
+	}
+	dir := filepath.Dir(world(t))
+	const uid = 1000
+	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
+		if err := os.Chmod(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(os.Getenv("XDG_RUNTIME_DIR"), uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	cmd := asUser(t, helper(t, "hold"), uid)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	pid, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(line), " <nil>"))
+	if err != nil {
+		t.Fatalf("the session of user %d: %q", uid, line)
+	}
+	var kept, holder unix.Stat_t
+	if err := errors.Join(unix.Stat(fmt.Sprintf("/proc/%d/environ", pid), &kept), unix.Stat(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid), &holder)); err != nil {
+		t.Fatal(err)
+	}
+	if kept.Uid != 0 || holder.Uid != uid {
+		t.Errorf("the files of the session belong to %d, want 0; those of who asked for it to %d, want %d", kept.Uid, holder.Uid, uid)
+	}
+	cmd.Process.Kill()
+	until(t, "the session ends with its process", func() bool { return !running(pid) })
 }
 
 // inMemory searches everything that can be read of a process.

@@ -1,0 +1,155 @@
+package hooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"ward/guard"
+)
+
+const self = "/opt/my ward/ward"
+
+func line(agent guard.Agent) string { return `'/opt/my ward/ward' guard hook --agent ` + string(agent) }
+
+// What a user has written stays as it is written; ward's hooks come behind his.
+func TestAdd(t *testing.T) {
+	bash := func(command string) string {
+		return `{"hooks":[{"command":"` + command + `","timeout":60,"type":"command"}],"matcher":"*"}`
+	}
+	batch := `{"hooks":[{"command":"` + line(guard.Claude) + `","timeout":60,"type":"command"}]}`
+	all := `"PostToolUse":[` + bash(line(guard.Claude)) + `],"PostToolUseFailure":[` + bash(line(guard.Claude)) + `],"PostToolBatch":[` + batch + `]`
+	for name, c := range map[string]struct {
+		agent    guard.Agent
+		in, want string // want is compared as JSON
+		keeps    []string
+	}{
+		"nothing":        {guard.Claude, "", `{"hooks":{` + all + `}}`, nil},
+		"other settings": {guard.Claude, "{\n    \"model\": \"x\"\n}\n", `{"model":"x","hooks":{` + all + `}}`, []string{"\n    \"model\": \"x\""}},
+		"other hooks": {guard.Claude, `{"hooks":{"Stop":[{"hooks":[]}],"PostToolUse":[{"matcher":"Edit","hooks":[{"type":"command","command":"fmt"}]}]}}`,
+			`{"hooks":{"Stop":[{"hooks":[]}],"PostToolUse":[{"matcher":"Edit","hooks":[{"type":"command","command":"fmt"}]},` + bash(line(guard.Claude)) + `],"PostToolUseFailure":[` + bash(line(guard.Claude)) + `],"PostToolBatch":[` + batch + `]}}`, nil},
+		"an older ward": {guard.Claude, `{"hooks":{"PostToolUse":[` + bash("/old/ward guard hook --agent claude") + `]}}`, `{"hooks":{` + all + `}}`, nil},
+		"comments":      {guard.Claude, "{\n  // mine\n  \"model\": \"x\", /* too */\n}\n", `{"model":"x","hooks":{` + all + `}}`, []string{"// mine", "/* too */"}},
+		"codex":         {guard.Codex, "{}", `{"hooks":{"PostToolUse":[` + bash(line(guard.Codex)) + `]}}`, nil},
+		"gemini": {guard.GeminiCLI, `{"hooks":{"disabled":["a"]}}`,
+			`{"hooks":{"disabled":["a"],"AfterTool":[{"matcher":".*","hooks":[{"type":"command","name":"ward","command":"` + line(guard.GeminiCLI) + `","timeout":60000}]}]}}`, nil},
+		"cursor": {guard.Cursor, "", `{"version":1,"hooks":{"postToolUse":[X],"afterShellExecution":[X],"beforeReadFile":[X]}}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := strings.ReplaceAll(c.want, "X", `{"command":"`+line(guard.Cursor)+`","timeout":60}`)
+			got, err := Add(c.agent, []byte(c.in), self)
+			if err != nil || !sameJSON(t, got, []byte(want)) {
+				t.Fatalf("%v\ngot  %s\nwant %s", err, got, want)
+			}
+			for _, part := range c.keeps {
+				if !bytes.Contains(got, []byte(part)) {
+					t.Errorf("%q is gone from\n%s", part, got)
+				}
+			}
+			if again, err := Add(c.agent, got, self); err != nil || !bytes.Equal(again, got) {
+				t.Errorf("added twice: %v\n%s", err, again)
+			}
+			gone, err := Remove(c.agent, got)
+			if err != nil || bytes.Contains(gone, []byte("guard hook")) {
+				t.Errorf("removed: %v\n%s", err, gone)
+			}
+			if again, err := Remove(c.agent, gone); err != nil || !bytes.Equal(again, gone) {
+				t.Errorf("removed twice: %v\n%s", err, again)
+			}
+			if name == "other hooks" && !sameJSON(t, gone, []byte(c.in)) {
+				t.Errorf("removed: %s, want what was there before: %s", gone, c.in)
+			}
+		})
+	}
+}
+
+// sameJSON compares what two texts say, comments apart.
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var texts [2]string
+	for i, text := range [][]byte{a, b} {
+		tree, root, err := parse(text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, tree.Pack())
+		}
+		out, err := json.Marshal(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(out)
+	}
+	return texts[0] == texts[1]
+}
+
+// A file that is not understood is left alone.
+func TestAddRefuses(t *testing.T) {
+	for _, text := range []string{"{", "[]", "null", `"a"`, `{"hooks":[]}`, `{"hooks":{"PostToolUse":{}}}`, "model = 1"} {
+		if got, err := Add(guard.Claude, []byte(text), self); err == nil {
+			t.Errorf("%s became %s, want an error", text, got)
+		}
+		if got, err := Remove(guard.Claude, []byte(text)); err == nil {
+			t.Errorf("%s became %s, want an error", text, got)
+		}
+	}
+}
+
+func TestForRun(t *testing.T) {
+	ours, err := Add(guard.Claude, []byte("{}"), self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var one any
+	if err := json.Unmarshal(ours, &one); err != nil {
+		t.Fatal(err)
+	}
+	settings, err := json.Marshal(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged := strings.Replace(string(settings), `{"hooks"`, `{"env":{"A":"1"},"hooks"`, 1)
+	read := func(path string) ([]byte, error) {
+		if path != "mine.json" {
+			return nil, os.ErrNotExist
+		}
+		return []byte(`{"env":{"A":"1"}}`), nil
+	}
+	for _, c := range []struct{ in, want []string }{
+		{[]string{"sh", "-c", "claude"}, []string{"sh", "-c", "claude"}},
+		{[]string{"/x/claude", "-p", "a b"}, []string{"/x/claude", "--settings", string(settings), "-p", "a b"}},
+		{[]string{"claude", "--settings", "mine.json", "x"}, []string{"claude", "--settings", merged, "x"}},
+		{[]string{"claude", `--settings={"env":{"A":"1"}}`}, []string{"claude", "--settings", merged}},
+		{[]string{"claude", "--", "--settings", "x"}, []string{"claude", "--settings", string(settings), "--", "--settings", "x"}},
+	} {
+		if got, err := ForRun(c.in, self, read); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q: %v\ngot  %q\nwant %q", c.in, err, got, c.want)
+		}
+	}
+	for _, in := range [][]string{{"claude", "--settings", "none.json"}, {"claude", "--settings", "{"}, {"codex", "-c", "hooks.PostToolUse=[]"}} {
+		if got, err := ForRun(in, self, read); err == nil || !slices.Equal(got, in) {
+			t.Errorf("%q became %q, %v, want it as it is and the reason", in, got, err)
+		}
+	}
+	// The digest is made as Codex 0.169 was seen to make it.
+	got, err := ForRun([]string{"codex", "exec"}, "/tmp/ward", nil)
+	want := []string{"codex", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="/tmp/ward guard hook --agent codex",timeout=60}]}]`,
+		"-c", `hooks.state={"/<session-flags>/config.toml:post_tool_use:0:0"={trusted_hash="sha256:a52513e88d4513fd9a2c4e6bee16ca3dc5424de5b349486df1c570a99d72d53c"}}`, "exec"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v\ngot  %q\nwant %q", err, got, want)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	for _, c := range []struct{ before, after, want string }{
+		{"a\n", "a\n", ""},
+		{"", "a\n", "--- f\n+++ f\n@@ -0,0 +1,1 @@\n+a\n"},
+		{"1\n2\n3\n4\n5\n6\n7\n8\n", "1\n2\n3\n4\nx\n6\n7\n8\n", "--- f\n+++ f\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+x\n 6\n 7\n 8\n"},
+		{"a\nb\n", "a\n", "--- f\n+++ f\n@@ -1,2 +1,1 @@\n a\n-b\n"},
+	} {
+		if got := Diff("f", []byte(c.before), []byte(c.after)); got != c.want {
+			t.Errorf("%q to %q:\n%s\nwant\n%s", c.before, c.after, got, c.want)
+		}
+	}
+}
