@@ -22,7 +22,7 @@ func TestDocsFaults(t *testing.T) {
 			s.functions(func(_ string, fn *ast.FuncDecl) { exists[path.Base(path.Dir(s.path))+"."+fn.Name.Name] = true })
 		}
 	}
-	test := regexp.MustCompile("^`(\\w+\\.(?:Test|Fuzz)\\w+)`$")
+	test := regexp.MustCompile("^`(?:\\w+/)*(\\w+\\.(?:Test|Fuzz)\\w+)`$")
 	script := regexp.MustCompile("^`([\\w./-]+\\.txtar)`$")
 	rows := 0
 	for line := range strings.Lines(string(text)) {
