@@ -44,6 +44,7 @@ func (s *screen) escape(c byte) {
 // reset is RIS but for the blank screen.
 func (s *screen) reset() {
 	s.grid = &s.main
+	s.first, s.last = 0, s.rows
 	s.cursor, s.saved = cursor{}, [2]cursor{}
 	s.top, s.bottom = 0, s.rows-1
 	s.still, s.insert, s.newline = false, false, false
@@ -289,6 +290,7 @@ func (s *screen) alternate(on bool) {
 	}
 	s.leave(0, s.rows)
 	s.turn++
+	s.first, s.last = 0, s.rows
 	if on {
 		s.grid = &s.alt
 		s.erase(0, 0, s.cols, s.rows)
