@@ -9,8 +9,7 @@ func (s *screen) escape(c byte) {
 	p.state = ground
 	switch c {
 	case '[':
-		p.state, p.n, p.marker, p.middle = control, 0, 0, 0
-		p.params = [maxParams]int{}
+		s.beginControl()
 	case ']', 'P', 'X', '^', '_':
 		p.state, p.have = str, 0
 	case 'D':
@@ -39,6 +38,12 @@ func (s *screen) escape(c byte) {
 			p.state, p.middle = escapeMid, c
 		}
 	}
+}
+
+// beginControl begins a control sequence.
+func (s *screen) beginControl() {
+	p := &s.parser
+	p.state, p.n, p.marker, p.middle = control, 0, 0, 0
 }
 
 // reset is RIS but for the blank screen.
@@ -75,12 +80,18 @@ func (s *screen) parameters(text []byte, i int) int {
 		c := text[i]
 		switch {
 		case isDigit(c):
-			p.n = max(p.n, 1)
+			if p.n == 0 {
+				p.n, p.params[0] = 1, 0
+			}
 			if n := &p.params[p.n-1]; *n < maxParam {
 				*n = *n*10 + int(c-'0')
 			}
 		case c == ';' || c == ':':
-			p.n = min(max(p.n, 1)+1, maxParams)
+			if p.n == 0 {
+				p.n, p.params[0] = 1, 0
+			}
+			p.n = min(p.n+1, maxParams)
+			p.params[p.n-1] = 0
 		default:
 			return i
 		}
@@ -98,8 +109,9 @@ func (s *screen) parameter(c byte) {
 	case c < 0x40:
 		p.middle = c
 	default:
-		p.state = ground
-		s.dispatch(c)
+		if p.state = ground; c != 'm' { // colours are of no matter
+			s.dispatch(c)
+		}
 	}
 }
 
