@@ -126,9 +126,10 @@ func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool, skip
 		all.Unread = err.Error()
 		return all
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "_ward/") }) // ward's own
 	var unread []string
 	for _, name := range names {
-		if strings.HasPrefix(name, "_ward/") || skip != nil && skip(name) { // the first are ward's own
+		if skip != nil && skip(name) {
 			continue
 		}
 		value, err := choice.Store.Fetch(ctx, name)
