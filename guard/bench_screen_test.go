@@ -24,14 +24,14 @@ func onTerminal(tb testing.TB, cols, rows int, values ...string) *Guard {
 }
 
 // BenchmarkTerminal compares what a guard reads in a second, in pieces as a terminal gives them, with how fast cat goes
-// through a cooked terminal at the same time: x/cat is the ratio, which should be 4 without a screen and 1 with one.
+// through a cooked terminal, each at its best: x/cat is the ratio, which should be 4 without a screen and 1 with one.
 func BenchmarkTerminal(b *testing.B) {
 	r := newRand(9)
 	const size = 4 << 20
 	for _, text := range []struct {
 		name string
 		data []byte
-	}{{"log", buildLog(r, size)}, {"screen", screenful(r, size)}} {
+	}{{"log", buildLog(r, size)}, {"screen", screenful(r, size)}, {"programs", programs(b, size)}} {
 		cat := throughTerminal(b, text.data)
 		for _, kind := range []struct {
 			name  string
@@ -44,19 +44,31 @@ func BenchmarkTerminal(b *testing.B) {
 			b.Run(text.name+"/"+kind.name, func(b *testing.B) {
 				buf := make([]byte, 4<<10)
 				b.SetBytes(size)
-				start := time.Now()
+				best := time.Hour
 				for b.Loop() {
+					start := time.Now()
 					for rest := text.data; len(rest) > 0; {
 						n := copy(buf, rest)
 						rest = rest[n:]
 						kind.guard.Process(buf[:n])
 					}
+					best = min(best, time.Since(start))
 				}
-				speed := float64(b.N) * size / time.Since(start).Seconds()
-				b.ReportMetric(speed/cat, "x/cat")
+				b.ReportMetric(float64(len(text.data))/best.Seconds()/cat, "x/cat")
 			})
 		}
 	}
+}
+
+// programs is what full-screen programs print, over and over.
+func programs(b *testing.B, size int) (data []byte) {
+	b.Helper()
+	for len(data) < size {
+		for _, c := range programCaptures() {
+			data = append(data, c.read(b)...)
+		}
+	}
+	return data[:size]
 }
 
 // throughTerminal gives how many bytes a second cat sends through a terminal that edits its output.

@@ -67,6 +67,7 @@ func TestBodyEscapes(t *testing.T) {
 		{`"\ud83d\ude00` + unicode + `"`, `"\ud83d\ude00` + strings.Repeat(`\u002a`, 41) + `"`},
 		{`"é\u001b[1m` + value + `\u001b[0m\ud800"`, `"é\u001b[1m` + strings.Repeat("*", 41) + `\u001b[0m\ud800"`},
 		{`["open \u001b]0;` + value[:20] + `","` + value + `"]`, `["open \u001b]0;` + strings.Repeat("*", 20) + `","` + strings.Repeat("*", 41) + `"]`},
+		{`["open \u001b[","` + value + `"]`, `["open \u001b[","` + strings.Repeat("*", 41) + `"]`},
 		{`"` + strings.Repeat("x ", 40_000) + value + `"`, `"` + strings.Repeat("x ", 40_000) + strings.Repeat("*", 41) + `"`},
 	} {
 		got, err := MaskJSON(guardOf(t, Options{}, value), []byte(c.in))

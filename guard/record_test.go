@@ -106,20 +106,7 @@ func (c captured) record(t *testing.T, dir string) []byte {
 	}
 	defer cmd.Wait()
 	defer master.Close()
-	chunks := make(chan []byte, 1000)
-	go func() {
-		defer close(chunks)
-		for {
-			buf := make([]byte, 64<<10)
-			n, err := master.Read(buf)
-			if n > 0 {
-				chunks <- buf[:n]
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
+	chunks := chunksOf(master)
 	var out bytes.Buffer
 	// Some programs wait for what a terminal says of itself; vt10x leaves out what kind it is.
 	vt := vt10x.New(vt10x.WithSize(cols, rows), vt10x.WithWriter(master))
@@ -165,4 +152,23 @@ func (c captured) record(t *testing.T, dir string) []byte {
 	}
 	cmd.Process.Signal(syscall.SIGKILL)
 	return out.Bytes()
+}
+
+// chunksOf reads to the end.
+func chunksOf(master *os.File) <-chan []byte {
+	chunks := make(chan []byte, 1000)
+	go func() {
+		defer close(chunks)
+		for {
+			buf := make([]byte, 64<<10)
+			n, err := master.Read(buf)
+			if n > 0 {
+				chunks <- buf[:n]
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return chunks
 }

@@ -25,6 +25,8 @@ type screen struct {
 	newline     bool      // a line feed returns the carriage too (LNM)
 	tabs        []bool
 
+	first  int    // row that may have been painted since all were looked at
+	last   int    // and the one behind the last such row
 	now    int32  // bytes written, less those that nobody asks for any more
 	base   int32  // the first of them that is still in the buffer
 	parser parser // screen_parse.go
@@ -176,6 +178,7 @@ func (s *screen) paint(text []byte, at int32) {
 
 // touch notes that cells of the cursor's row are to be looked at.
 func (s *screen) touch(a, b int) {
+	s.first, s.last = min(s.first, s.y), max(s.last, s.y+1)
 	r := s.row(s.y)
 	if r.end == 0 {
 		r.turn = s.turn
@@ -219,6 +222,7 @@ func (s *screen) scroll(a, b, n int) {
 	} else {
 		s.leave(b+1+n, b+1)
 	}
+	s.first, s.last = min(s.first, a), max(s.last, b+1)
 	order := s.grid.order[a : b+1]
 	if up == 1 {
 		first := order[0]
@@ -267,7 +271,7 @@ func (s *screen) resized(h *hasher, cols, rows int) *screen {
 	}
 	n.cursor, n.saved = s.cursor, s.saved
 	n.still, n.insert, n.newline, n.leaving = s.still, s.insert, s.newline, s.leaving
-	n.turn = s.turn + 1
+	n.turn, n.first, n.last = s.turn+1, 0, n.rows
 	n.now, n.base, n.parser = s.now, s.base, s.parser
 	copy(n.tabs, s.tabs)
 	n.move(s.x, s.y-slide)

@@ -9,8 +9,7 @@ func (s *screen) escape(c byte) {
 	p.state = ground
 	switch c {
 	case '[':
-		p.state, p.n, p.marker, p.middle = control, 0, 0, 0
-		p.params = [maxParams]int{}
+		s.beginControl()
 	case ']', 'P', 'X', '^', '_':
 		p.state, p.have = str, 0
 	case 'D':
@@ -41,9 +40,16 @@ func (s *screen) escape(c byte) {
 	}
 }
 
+// beginControl begins a control sequence.
+func (s *screen) beginControl() {
+	p := &s.parser
+	p.state, p.n, p.marker, p.middle = control, 0, 0, 0
+}
+
 // reset is RIS but for the blank screen.
 func (s *screen) reset() {
 	s.grid = &s.main
+	s.first, s.last = 0, s.rows
 	s.cursor, s.saved = cursor{}, [2]cursor{}
 	s.top, s.bottom = 0, s.rows-1
 	s.still, s.insert, s.newline = false, false, false
@@ -74,12 +80,18 @@ func (s *screen) parameters(text []byte, i int) int {
 		c := text[i]
 		switch {
 		case isDigit(c):
-			p.n = max(p.n, 1)
+			if p.n == 0 {
+				p.n, p.params[0] = 1, 0
+			}
 			if n := &p.params[p.n-1]; *n < maxParam {
 				*n = *n*10 + int(c-'0')
 			}
 		case c == ';' || c == ':':
-			p.n = min(max(p.n, 1)+1, maxParams)
+			if p.n == 0 {
+				p.n, p.params[0] = 1, 0
+			}
+			p.n = min(p.n+1, maxParams)
+			p.params[p.n-1] = 0
 		default:
 			return i
 		}
@@ -97,8 +109,9 @@ func (s *screen) parameter(c byte) {
 	case c < 0x40:
 		p.middle = c
 	default:
-		p.state = ground
-		s.dispatch(c)
+		if p.state = ground; c != 'm' { // colours are of no matter
+			s.dispatch(c)
+		}
 	}
 }
 
@@ -289,6 +302,7 @@ func (s *screen) alternate(on bool) {
 	}
 	s.leave(0, s.rows)
 	s.turn++
+	s.first, s.last = 0, s.rows
 	if on {
 		s.grid = &s.alt
 		s.erase(0, 0, s.cols, s.rows)

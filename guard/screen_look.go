@@ -95,18 +95,19 @@ func (g *Guard) Resize(cols, rows int) {
 // stream, what belongs to a value.
 func (g *Guard) look(buf []byte) {
 	s := g.screen
-	for y := 0; y < s.rows; y++ {
+	for y := s.first; y < s.last; y++ {
 		first := y
-		for y < s.rows && s.unseen(y) {
+		for y < s.last && s.unseen(y) {
 			y++
 		}
 		if first < y {
 			g.lookAt(first, y-1, s.row(first).lo, s.row(y-1).hi, 0, s.cols)
 		}
 	}
-	for y := range s.rows {
+	for y := s.first; y < s.last; y++ {
 		g.lookAtParts(y)
 	}
+	s.first, s.last = s.rows, 0
 	for len(g.sights) > 0 {
 		n := 1
 		for n < len(g.sights) && !g.sights[n].first {

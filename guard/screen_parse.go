@@ -34,6 +34,16 @@ func (s *screen) write(text []byte) {
 				i += n
 				continue
 			}
+			if c := text[i]; c >= 0xc2 {
+				if r, size := utf8.DecodeRune(text[i:]); size > 1 {
+					s.rune(r, s.now+int32(i))
+					i += size
+					continue
+				}
+			} else if c == 0x1b && i+1 < len(text) && text[i+1] == '[' {
+				s.beginControl()
+				i += 2
+			}
 		}
 		if p.state == control {
 			if i = s.parameters(text, i); i == len(text) {
@@ -230,14 +240,20 @@ func (s *screen) character(c byte, at int32) {
 	}
 	r, size := utf8.DecodeRune(p.char[:p.have])
 	p.have = 0
-	switch {
-	case r == utf8.RuneError && size < 2: // terminals show a mark or nothing
-	case r >= 0x80 && r < 0xa0:
+	if r == utf8.RuneError && size < 2 {
+		return // terminals show a mark or nothing
+	}
+	s.rune(r, at)
+}
+
+// rune takes one character beyond ASCII.
+func (s *screen) rune(r rune, at int32) {
+	if r < 0xa0 {
 		s.escape(byte(r - 0x40))
-	default:
-		if width := cells(r); width > 0 {
-			s.put(codeOf(r), width, at)
-		}
+		return
+	}
+	if width := cells(r); width > 0 {
+		s.put(codeOf(r), width, at)
 	}
 }
 

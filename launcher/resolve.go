@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"syscall"
 
 	"ward/guard"
@@ -68,7 +70,8 @@ func resolverEnv(files []*os.File) []string {
 	if len(files) > fdEnviron-fdRequest {
 		return []string{}
 	}
-	return os.Environ()
+	// A variable that this process has wiped is nothing but NUL bytes, which no environment takes.
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.IndexByte(e, 0) >= 0 })
 }
 
 // ask sends what the plan wants.

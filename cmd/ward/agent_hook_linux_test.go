@@ -54,10 +54,18 @@ func newHooked(t *testing.T, p *person, script ...string) *hooked {
 
 func (h *hooked) store(t *testing.T, name, value string) {
 	t.Helper()
+	said := ""
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the last ward set said %q", said)
+		}
+	})
 	until(t, "ward set, once the keyring answers", func() bool { // it takes its name on the bus before its collection is there
 		set := h.command(t, h.ward, "set", name, "--stdin")
 		set.Stdin = strings.NewReader(value)
-		return end(t, set).code == 0
+		o := end(t, set)
+		said = o.stderr
+		return o.code == 0
 	})
 }
 
@@ -79,7 +87,7 @@ func (h *hooked) asked() []string {
 // Under ward run the agent is told for this run alone: its settings are as they were.
 func TestAgentHookRun(t *testing.T) {
 	asEach(t, func(t *testing.T, p *person) {
-		h := newHooked(t, p, `printf '%s\n' "$API_TOKEN"; cat .env`, `base64 -w0 .env; printf %s "$API_TOKEN" | xxd -p`, `cat .env >&2; echo "$API_TOKEN"; exit 3`)
+		h := newHooked(t, p, `printf '%s\n' "$API_TOKEN"; cat .env`, `base64 -w0 .env; printf %s "$API_TOKEN" | od -An -tx1 -w64`, `cat .env >&2; echo "$API_TOKEN"; exit 3`)
 		before, err := os.ReadFile(filepath.Join(p.home, ".claude/settings.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +103,7 @@ func TestAgentHookRun(t *testing.T) {
 		}
 		for i, r := range results {
 			if !strings.Contains(r, "****************") || i == 0 && !strings.Contains(r, "DEBUG=1\n") {
-				t.Errorf("result %d is %q, want stars in the place of the values and all else as it was", i, r)
+				t.Errorf("result %d is %q, want stars in the place of the values and all else as it was\n%s", i, r, o.stderr)
 			}
 		}
 		for _, name := range []string{"API_TOKEN", "acme/unused"} {

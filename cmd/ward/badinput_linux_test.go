@@ -220,6 +220,7 @@ func TestBadValues(t *testing.T) {
 			t.Errorf("mv %s back: %s", name, o.stderr)
 		}
 	}
+	p.halfWritten(t, string(binary))
 	p.store(t, "kept", "what is kept")
 	for what, value := range map[string]string{"empty": "", "a newline": "\n", "1 MB and a byte": string(big) + "xy"} {
 		for _, command := range []string{"set", "rotate"} {
@@ -232,6 +233,18 @@ func TestBadValues(t *testing.T) {
 	}
 	if o := p.try(t, "", "get", "kept", "--raw"); o.stdout != "what is kept" {
 		t.Errorf("what was refused has changed something: %q", o.stdout)
+	}
+}
+
+// halfWritten: of two secrets, the second of which cannot be written, the first is not printed either.
+func (p *person) halfWritten(t *testing.T, binary string) {
+	t.Helper()
+	p.store(t, "pair/first", "a value that can be written")
+	p.store(t, "pair/second", binary)
+	for command, want := range map[string]string{"load": "false\n", "export": ""} {
+		if o := p.try(t, "", command, "pair"); o.code != 1 || o.stdout != want {
+			t.Errorf("%s: exit code %d, %d bytes on stdout: %s", command, o.code, len(o.stdout), o.stderr)
+		}
 	}
 }
 

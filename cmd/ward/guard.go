@@ -20,6 +20,11 @@ type guardCmd struct {
 	Uninstall guardUninstallCmd `cmd:"" help:"Take it out again."`
 }
 
+// Help is the example of `ward guard --help`.
+func (guardCmd) Help() string {
+	return "ward guard install claude\nward guard scan .\nmake deploy 2>&1 | ward guard filter"
+}
+
 type guardHookCmd struct {
 	Agent   string `enum:",claude,codex,gemini,cursor" default:"" placeholder:"claude|codex|gemini|cursor" help:"Whose hook this is. Default: told from what it sends."`
 	OnError string `enum:"stop,pass" default:"stop" help:"What happens to output that cannot be checked: ${enum}."`
@@ -116,7 +121,7 @@ func (c *guardFilterCmd) Run(stdout io.Writer) error {
 
 func timesWord(n int) string {
 	if n == 1 {
-		return "once"
+		return "1 time"
 	}
 	return fmt.Sprintf("%d times", n)
 }

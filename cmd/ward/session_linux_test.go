@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -10,12 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"ward/secrets"
 )
@@ -88,23 +84,14 @@ func (s *shellAt) answers(t *testing.T, line, want string) {
 
 func sum(value string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(value))) }
 
-// keepersOf are the sessions and hand-offs of a user.
-func keepersOf(t *testing.T, uid int) (list []int) {
+// waiting are the sessions and hand-offs of the person: each removes what it has there when it ends.
+func (p *person) waiting(t *testing.T) []string {
 	t.Helper()
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range lines {
-		data, _ := os.ReadFile(path)
-		if string(data) != "ward: keeper\x00" {
-			continue
-		}
-		dir := filepath.Dir(path)
-		status, _ := os.ReadFile(filepath.Join(dir, "status"))
-		if bytes.Contains(status, fmt.Appendf(nil, "\nUid:\t%d\t", uid)) && !bytes.Contains(status, []byte("\nState:\tZ")) {
-			pid, _ := strconv.Atoi(filepath.Base(dir))
-			list = append(list, pid)
-		}
+	all, err := filepath.Glob(filepath.Join(p.home, "run", "ward", "*"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return list
+	return all
 }
 
 // TestUnlock: at a terminal the vault's passphrase is asked for once, and neither get nor run asks again, until the
@@ -114,7 +101,6 @@ func TestUnlock(t *testing.T) {
 		token, other := secretValue(), secretValue()
 		p.atSecrets(t, map[string]string{"acme/api/token": token, "acme/api/strict": other, "beta/x": other, "acme/apiary": other})
 		p.strict(t, "acme/api/strict")
-		before := keepersOf(t, p.uid)
 		s := p.shellAt(t)
 		// What the environment has proves nobody's presence.
 		s.does(t, "WARD_VAULT_PASSPHRASE='"+vaultPassphrase+"' $W unlock acme/api --for 1m", "Passphrase of ward's vault")
@@ -134,8 +120,8 @@ func TestUnlock(t *testing.T) {
 		s.press(t, "\x03")
 		s.does(t, "$W unlock acme/api", "Passphrase")
 		s.answers(t, vaultPassphrase, "unlocked acme/api")
-		if n := len(keepersOf(t, p.uid)) - len(before); n != 1 {
-			t.Errorf("%d processes in the background, want 1", n)
+		if all := p.waiting(t); len(all) != 1 || !strings.HasPrefix(filepath.Base(all[0]), "session-") {
+			t.Errorf("in the background there are %q, want one session", all)
 		}
 		if got := end(t, p.command(t, p.ward, "get", "acme/api/token", "--raw")); got.code == 0 || strings.Contains(got.stdout, token) {
 			t.Errorf("outside of the terminal: %+v", got)
@@ -145,7 +131,7 @@ func TestUnlock(t *testing.T) {
 		if code := s.code(t); code != 0 && code != 130 {
 			t.Errorf("the shell ended with %d", code)
 		}
-		until(t, "the session ends with its terminal", func() bool { return len(keepersOf(t, p.uid)) == len(before) })
+		until(t, "the session ends with its terminal", func() bool { return len(p.waiting(t)) == 0 })
 	})
 }
 
@@ -176,7 +162,6 @@ func TestUnlockKeyring(t *testing.T) {
 func TestUnlockRefused(t *testing.T) {
 	p := one(t)
 	p.atSecrets(t, map[string]string{"acme/api/token": secretValue()})
-	before := keepersOf(t, p.uid)
 	for _, c := range []struct {
 		args, env []string
 		code      int
@@ -203,8 +188,8 @@ func TestUnlockRefused(t *testing.T) {
 	s.does(t, "$W unlock acme/ap", "nothing to unlock there")
 	s.does(t, "$W unlock acme", "Passphrase")
 	s.answers(t, "wrong", "wrong passphrase")
-	if n := len(keepersOf(t, p.uid)); n != len(before) {
-		t.Errorf("%d processes in the background, want none", n-len(before))
+	if all := p.waiting(t); len(all) > 0 {
+		t.Errorf("in the background there are %q, want nothing", all)
 	}
 }
 
@@ -222,6 +207,7 @@ func TestGetAgent(t *testing.T) {
 			script := `eval "$($W get acme/api/token)" || exit 9; printf %s "$TOKEN" | sha256sum; $W get acme/api/token | sed 1q >&2`
 			cmd := p.command(t, agent, "-c", "exec 3>&-; "+sh+" -c '"+script+"'; exit $?")
 			cmd.Env = append(cmd.Env, "W="+p.ward, "WARD_VAULT_PASSPHRASE="+vaultPassphrase)
+			cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Setsid = false, true // as the shells of agents' tools are
 			got := end(t, cmd)
 			if got.code != 0 || !strings.HasPrefix(got.stdout, sum(value)) {
 				t.Errorf("%s: %+v", sh, got)
@@ -242,10 +228,7 @@ func TestGetAgent(t *testing.T) {
 				t.Errorf("%s, what is not there: %+v", sh, got)
 			}
 		}
-		end := keepersOf(t, p.uid) // of the second get, which nobody evaluated
-		for _, pid := range end {
-			unix.Kill(pid, unix.SIGTERM)
-		}
+		until(t, "what nobody evaluated ends with the shell that asked", func() bool { return len(p.waiting(t)) == 0 })
 	})
 }
 

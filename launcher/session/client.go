@@ -69,9 +69,9 @@ func Open(prefix string, last time.Duration, at Bound, values map[string]*secret
 	if err != nil {
 		return Info{}, err
 	}
-	for _, old := range before {
-		if old.Bound == at && old.Prefix == prefix {
-			lock(old.socket)
+	for _, b := range before {
+		if b.Bound == at && b.Prefix == prefix {
+			lock(b.socket)
 		}
 	}
 	return info, nil
@@ -88,8 +88,8 @@ func List() ([]Info, error) {
 		data, err := ask(path, func(c *broker.Client, ctx context.Context) ([]byte, error) {
 			return c.Do(ctx, broker.Status, nil, maxOpening)
 		})
-		if errors.Is(err, unix.ECONNREFUSED) {
-			os.Remove(path) // a socket that nobody listens on, which nobody else will
+		if errors.Is(err, unix.ECONNREFUSED) && old(path) {
+			os.Remove(path) // nobody listens on it, and nobody else will
 		}
 		if err != nil {
 			continue // it is ending, or another version's
@@ -101,6 +101,12 @@ func List() ([]Info, error) {
 		}
 	}
 	return list, nil
+}
+
+// old says whether a socket is not just being made: for a moment each has a name and does not listen yet.
+func old(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && time.Since(info.ModTime()) > time.Second
 }
 
 // ask makes one request of the socket.
