@@ -75,6 +75,15 @@ func (s *squeezed) pick() (picked []place) {
 	return picked
 }
 
+// beginning is the stretch whose first characters are the head of the value:
+// the first window, or all from the first character on if no word is there.
+func (s *squeezed) beginning(first place) place {
+	if first.at <= lapse && s.eligible(0, minWidth, bar{surprise: lenient.surprise}) {
+		return place{0, first.at + first.width}
+	}
+	return first
+}
+
 // windows gives in order the starts of the windows of width w that are worth
 // knowing where narrower ones have covered so much already.
 func (s *squeezed) windows(w int, covered []bool) (starts []int32) {

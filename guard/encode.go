@@ -81,7 +81,7 @@ func encodings() []encoding {
 
 // encode takes the windows of all encodings. A window of an encoding is worth
 // knowing where it covers one of the value itself that is.
-func (m *maker) encode(part stretch, s *squeezed, picked []place) {
+func (m *maker) encode(part stretch, s *squeezed, picked []place, fromStart bool) {
 	need := needs(len(part.text), s, picked)
 	f, spare := newForm(len(part.text)), newForm(len(part.text))
 	defer f.wipe()
@@ -89,7 +89,7 @@ func (m *maker) encode(part stretch, s *squeezed, picked []place) {
 	for _, e := range encodings() {
 		f.reset()
 		e.write(f, spare, part.text)
-		m.take(f, e, need, part)
+		m.take(f, e, need, part, fromStart)
 	}
 	m.turned(s, picked)
 }
@@ -113,7 +113,7 @@ func needs(n int, s *squeezed, picked []place) []int32 {
 
 // take takes the windows of one form, at each place the narrowest that covers
 // a window picked.
-func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
+func (m *maker) take(f *form, e encoding, need []int32, part stretch, fromStart bool) {
 	n := f.n
 	if n < e.widths[0] {
 		return
@@ -136,8 +136,12 @@ func (m *maker) take(f *form, e encoding, need []int32, part stretch) {
 	m.picked = picked
 	m.windows(f.text[:f.n], picked, oneIf(e.every == 1)*longestForm)
 	if e.head && len(picked) > 0 && len(m.p.heads) < maxHeads {
-		h := m.hash.newHead(f.text[picked[0].at:], int(picked[0].width))
-		h.inner = part.inner || e.inner || picked[0].at > 0
+		first := picked[0]
+		if fromStart && first.at <= 2*lapse {
+			first = place{0, first.at + first.width}
+		}
+		h := m.hash.newHead(f.text[first.at:], int(first.width))
+		h.inner = part.inner || e.inner || first.at > 0
 		m.p.heads = append(m.p.heads, h)
 	}
 }

@@ -141,12 +141,13 @@ func (m *maker) add(part stretch) {
 			first = w
 		}
 	}
+	first = s.beginning(first)
 	if len(m.p.heads) < maxHeads {
 		h := m.hash.newHead(s.text[first.at:], int(first.width))
 		h.inner = part.inner && s.steps[first.at] == 0 || first.at > 0 && s.steps[first.at]-s.steps[first.at-1] == 1
 		m.p.heads = append(m.p.heads, h)
 	}
-	m.encode(part, &s, picked)
+	m.encode(part, &s, picked, first.at == 0)
 }
 
 // windows takes the windows picked of a text. Where no window ends or begins
