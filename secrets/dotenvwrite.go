@@ -22,7 +22,7 @@ func WriteDotenv(w io.Writer, name string, value *Buffer) error {
 			return err
 		}
 		// In single quotes all readers agree, but for what ends them and for backslashes.
-		if bytes.IndexAny(v, "'\\\r") < 0 {
+		if !bytes.ContainsAny(v, "'\\\r") {
 			return writeAll(w, []byte{'\''}, v, []byte("'\n"))
 		}
 		if err := writeAll(w, []byte{'"'}); err != nil {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -97,9 +98,7 @@ func (p *person) onePassword(t *testing.T, fields map[string]string) (dir string
 		t.Fatal(err)
 	}
 	dir = filepath.Join(filepath.Dir(p.home), "played")
-	if err := os.Mkdir(dir, 0o755); err == nil {
-		err = os.WriteFile(filepath.Join(dir, "op"), self, 0o755)
-	}
+	err = errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "op"), self, 0o755))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,7 +172,6 @@ type reader struct {
 	scan  *Scan
 	guard *guard.Guard
 	buf   []byte
-	copy  []byte
 }
 
 func newReader(s *Scan) *reader {
