@@ -68,7 +68,6 @@ func (t *table) scanNarrow(text []byte, seen int, found []span) []span {
 
 // scanWide looks at every fourth place for the blocks of one length.
 func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
-	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.wide.shift&31, t.wide.bits
 	first := max(0, seen+1-l.widest)
 	done := 0 // windows that end here or before are known
 	known := skipper{found}
@@ -76,14 +75,17 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 		if end := known.past(p); end > p+l.widest+stride {
 			p = (end - l.widest) &^ (stride - 1)
 		}
-		key := fold(le64(text[p:])^f0, le64(text[p+l.block-8:])^f1)
-		if b := key >> shift; filter[b/64]>>(b%64)&1 == 0 {
-			continue
+		if p+l.block > len(text) {
+			break
+		}
+		if p = t.nextBlock(text, p, l.block); p+l.block > len(text) {
+			break
 		}
 		from, to := t.around(text, p, l.block)
 		if from > to {
 			continue
 		}
+		key := t.hash.filter(text[p : p+l.block])
 		for widths := t.widthsOf(max(1, key)); widths != 0; widths &= widths - 1 {
 			w := t.widths[bits.TrailingZeros32(widths)]
 			for s := max(from, max(seen, done)+1-w); s <= to; s++ {
@@ -97,6 +99,31 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 		p = max(p, (done-l.widest)&^(stride-1)) // windows that end before are known
 	}
 	return found
+}
+
+// nextBlock gives the first place from p on, in steps of four, where a block of n characters may stand, or one where
+// none fits any more; at p one does. Nearly all of a text is passed over here, four places at a time.
+func (t *table) nextBlock(text []byte, p, n int) int {
+	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.wide.shift&31, t.wide.bits
+	// One place by itself: where blocks follow each other, the other three would be looked at in vain.
+	if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 != 0 {
+		return p
+	}
+	for p += stride; p+3*stride+n <= len(text); p += 4 * stride {
+		b := text[p : p+3*stride+8]
+		e := text[p+n-8 : p+n+3*stride]
+		b0, b1 := fold(le64(b)^f0, le64(e)^f1)>>shift, fold(le64(b[stride:])^f0, le64(e[stride:])^f1)>>shift
+		b2, b3 := fold(le64(b[2*stride:])^f0, le64(e[2*stride:])^f1)>>shift, fold(le64(b[3*stride:])^f0, le64(e[3*stride:])^f1)>>shift
+		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
+			break
+		}
+	}
+	for ; p+n <= len(text); p += stride {
+		if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 != 0 {
+			break
+		}
+	}
+	return p
 }
 
 // around tells where windows may begin that have the block of n characters at p:
