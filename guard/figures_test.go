@@ -173,7 +173,7 @@ func TestFigures(t *testing.T) {
 	rivals := adversaries(t, 1<<17)
 	race(15, rivals)
 	for _, r := range rivals[1:] {
-		limit := 3.0
+		limit := 4.0
 		if r.name == "inner pieces of 11" {
 			limit = 7
 		}

@@ -75,6 +75,9 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 		if end := known.past(p); end > p+l.widest+stride {
 			p = (end - l.widest) &^ (stride - 1)
 		}
+		if p+l.block > len(text) {
+			break
+		}
 		if p = t.nextBlock(text, p, l.block); p+l.block > len(text) {
 			break
 		}
@@ -99,10 +102,14 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 }
 
 // nextBlock gives the first place from p on, in steps of four, where a block of n characters may stand, or one where
-// none fits any more. Nearly all of a text is passed over here, four places at a time.
+// none fits any more; at p one does. Nearly all of a text is passed over here, four places at a time.
 func (t *table) nextBlock(text []byte, p, n int) int {
 	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.wide.shift&31, t.wide.bits
-	for ; p+3*stride+n <= len(text); p += 4 * stride {
+	// One place by itself: where blocks follow each other, the other three would be looked at in vain.
+	if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 != 0 {
+		return p
+	}
+	for p += stride; p+3*stride+n <= len(text); p += 4 * stride {
 		b := text[p : p+3*stride+8]
 		e := text[p+n-8 : p+n+3*stride]
 		b0, b1 := fold(le64(b)^f0, le64(e)^f1)>>shift, fold(le64(b[stride:])^f0, le64(e[stride:])^f1)>>shift

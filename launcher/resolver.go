@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -76,6 +77,9 @@ func EnterResolver() {
 	}
 	closeOnExec(fdRequest, fdEnviron)
 	hideProcess()
+	// It ends before collecting garbage would pay. The limit is for values that are many and large.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(256 << 20)
 	ctx, _ := untilEnding(context.Background())
 	go func() {
 		<-ctx.Done()
@@ -215,8 +219,6 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
 // fit into an environment.
 func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
-	var key guard.Key
-	copy(key[:], req.Key)
 	var ready []want
 	for _, w := range req.Wants {
 		ref, _ := secrets.ParseRef(w.Ref)
@@ -228,17 +230,16 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 			if bytes.IndexByte(v, 0) >= 0 {
 				return Mistake("secret "+w.Ref+": holds a NUL byte, which no environment variable can", "give the command a file instead")
 			}
-			if w.Exempt {
-				return nil
-			}
-			prints, err = guard.Fingerprint(key, w.Var, v).AppendBinary(prints)
-			return err
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 		ready = append(ready, w)
 		rep.Found = append(rep.Found, w.Var)
+	}
+	if prints, err = fingerprints(guard.Key(req.Key), ready, found); err != nil {
+		return nil, err
 	}
 	if err := req.register(ready, found, os.Stderr); err != nil {
 		return nil, err
@@ -262,6 +263,27 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 	}
 	_, err = values.Write([]byte{0})
 	return prints, err
+}
+
+// fingerprints gives the frames of values, one behind the other. They are made at the same time: each takes a quarter of
+// a millisecond, and the launch waits.
+func fingerprints(key guard.Key, ready []want, found map[secrets.Ref]*secrets.Buffer) ([]byte, error) {
+	frames, errs := make([][]byte, len(ready)), make([]error, len(ready))
+	var all sync.WaitGroup
+	for i, w := range ready {
+		if w.Exempt {
+			continue
+		}
+		all.Go(func() {
+			ref, _ := secrets.ParseRef(w.Ref)
+			errs[i] = found[ref].Use(func(v []byte) (err error) {
+				frames[i], err = guard.Fingerprint(key, w.Var, v).AppendBinary(nil)
+				return err
+			})
+		})
+	}
+	all.Wait()
+	return slices.Concat(frames...), errors.Join(errs...)
 }
 
 // seal gives the supervisor what it may hand out again, and the command the key to it.
