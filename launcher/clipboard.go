@@ -53,7 +53,7 @@ func clipPrograms(system string, env func(string) string) (list []Clipboard) {
 	if env("DISPLAY") != "" {
 		list = append(list,
 			Clipboard{"xclip", []string{"xclip", "-selection", "clipboard", "-in"},
-				[]string{"xclip", "-selection", "clipboard", "-out"}, []string{"xclip", "-selection", "clipboard", "-in"}, false},
+				[]string{"xclip", "-selection", "clipboard", "-out"}, []string{"xclip", "-selection", "clipboard", "-in"}, true},
 			Clipboard{"xsel", []string{"xsel", "--clipboard", "--input"},
 				[]string{"xsel", "--clipboard", "--output"}, []string{"xsel", "--clipboard", "--clear"}, true})
 	}
