@@ -127,7 +127,7 @@ func (s *session) fetched() []guard.Print {
 		if s.plan.Stored == storedNone {
 			return
 		}
-		found, err := FetchStored(s.key, false)
+		found, err := FetchStored(s.key, false, nil)
 		if err != nil {
 			found.Unread = err.Error()
 		}

@@ -89,16 +89,6 @@ func fetchAll(ctx context.Context, resolver secrets.Resolver, refs, optional []s
 	return found, nil
 }
 
-// minding ends its source's program with the first signal that asks this process to end: the program is in a group of
-// its own, and a terminal's Ctrl-C does not reach it.
-type minding struct{ secrets.Source }
-
-func (m minding) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
-	ctx, stop := untilEnding(ctx)
-	defer stop()
-	return m.Source.Fetch(ctx, path)
-}
-
 // untilEnding gives a context that ends with the first of the signals.
 func untilEnding(ctx context.Context) (context.Context, func()) {
 	list := endings()

@@ -44,6 +44,7 @@ type request struct {
 	Ask    bool     // for that, a person may be asked for what opens it
 	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
+	Raw    bool     // the value of the only want is handed over as it is, and no fingerprint made: for `ward get`
 	Silent bool     // no line about what is being waited for
 
 	Commands         map[string]secrets.Command // of cmd://NAME
@@ -207,6 +208,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 	if err != nil && ctx.Err() != nil {
 		stores.terminal().settle()
 		err = errInterrupted
+		if req.Raw {
+			err = interrupted(refs[0])
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -219,6 +223,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
 // fit into an environment.
 func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
+	if req.Raw {
+		return nil, req.raw(found, values)
+	}
 	var ready []want
 	for _, w := range req.Wants {
 		ref, _ := secrets.ParseRef(w.Ref)
