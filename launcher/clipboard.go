@@ -84,12 +84,9 @@ func absoluteProgram(argv []string) error {
 			return nil
 		}
 	}
-	path, err := exec.LookPath(argv[0]) // an error where only a relative directory of PATH has it
+	path, err := (&secrets.Runner{Project: here()}).Find(argv[0])
 	if err != nil {
 		return err
-	}
-	if !filepath.IsAbs(path) {
-		return exec.ErrDot
 	}
 	argv[0] = path
 	return nil

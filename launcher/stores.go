@@ -61,6 +61,7 @@ func (s *Stores) Resolver() secrets.Resolver {
 	t := s.terminal()
 	programs := &s.Programs
 	programs.TTY, programs.Turn = t.tty, t.take
+	programs.Project = append(programs.Project, here()...)
 	if programs.Environ == nil {
 		programs.Environ = environWithout(passphraseVars())
 	}

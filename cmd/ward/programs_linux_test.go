@@ -157,7 +157,7 @@ func TestOnePasswordFails(t *testing.T) {
 		{"missing", "", "op://Work/none/key", "secret op://Work/none/key: not found in 1Password's vault Work\n", "op item list --vault Work"},
 		{"signed out", "OP_SESSION_my=", "op://Work/api/key", "secret op://Work/api/key: 1Password: not signed in\n", `eval "$(op signin)"`},
 		{"not installed", "PATH=/usr/bin:/bin", "op://Work/api/key", "secret op://Work/api/key: 1Password: its program op is not installed\n", "1password-cli"},
-		{"left in the project", "PATH=" + inside + ":/usr/bin:/bin", "op://Work/api/key", "secret op://Work/api/key: 1Password: " + inside + "/op is in " + p.project + ", which the command may change, so it is not run\n", ""},
+		{"left in the project", "PATH=" + inside + ":/usr/bin:/bin", "op://Work/api/key", "secret op://Work/api/key: 1Password: " + inside + "/op is in " + p.project + ", which the command may change, so it is not run\n", "take " + inside + " out of PATH"},
 		{"undeclared", "", "cmd://none", "--env-credential-map: cmd://none: the profile declares no such command\n", `"credential_capture": {"none"`},
 	} {
 		cmd := p.run(t, "--env-credential-map", c.ref, "KEY", "--", "touch", "started")
