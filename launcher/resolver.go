@@ -285,8 +285,10 @@ func fingerprints(key guard.Key, ready []want, found map[secrets.Ref]*secrets.Bu
 		all.Go(func() {
 			ref, _ := secrets.ParseRef(w.Ref)
 			errs[i] = found[ref].Use(func(v []byte) (err error) {
-				frames[i], err = guard.Fingerprint(key, w.Var, v).AppendBinary(nil)
-				return err
+				if frames[i], err = guard.Fingerprint(key, w.Var, v).AppendBinary(nil); err != nil {
+					return Mistake(err.Error(), "give the command a file instead; guard.exempt in the profile has it not looked for")
+				}
+				return nil
 			})
 		})
 	}

@@ -107,4 +107,9 @@ func TestFilterOversized(t *testing.T) {
 	if o.code != 1 || !strings.Contains(o.stderr, "acme/BIG is too large to be looked for") {
 		t.Errorf("%+v", o)
 	}
+	p.store(t, "LARGE", strings.Repeat(secretValue(), 1500))
+	o = end(t, p.run(t, "--env-credential", "LARGE", "--", "echo", "started"))
+	if o.code != 125 || !strings.Contains(o.stderr, "LARGE is too large to be looked for") || !strings.Contains(o.stderr, "guard.exempt") || o.stdout != "" {
+		t.Errorf("%+v", o)
+	}
 }
