@@ -111,6 +111,7 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 // MaskJSON masks every string and key of one JSON text in memory.
 func MaskJSON(g *Guard, text []byte) ([]byte, error) {
 	b := NewBody(g, Any)
+	b.out = make([]byte, 0, len(text))
 	masked, err := b.Process(text)
 	if err == nil {
 		err = b.Close()

@@ -171,7 +171,7 @@ func TestRightName(t *testing.T) {
 	head, one, two := random(r, base62, 8), random(r, base62, 32), random(r, base62, 32)
 	g := guardOf(t, Options{}, head+one, head+two)
 	feed(g, "a "+two+" b", false, atOnce)
-	if got := g.Stats(); !slices.Equal(got, []Hit{{"VALUE_1", 1}}) {
+	if got := g.Stats(); !slices.Equal(got, []Hit{{Name: "VALUE_1", Count: 1}}) {
 		t.Errorf("met %v, want the second", got)
 	}
 }

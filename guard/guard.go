@@ -61,8 +61,9 @@ type Unguarded struct {
 // Hit is how often one value was met. A value that stands twice with nothing
 // between is met once.
 type Hit struct {
-	Name  string
-	Count int
+	Name   string
+	Count  int
+	Stored bool // by its marks: it is one of Options.Stored
 }
 
 const (
@@ -79,6 +80,7 @@ const (
 type Guard struct {
 	mode    Mode
 	names   []string
+	given   int // that many of names are of prints, the others of Options.Stored
 	counts  []int
 	counted []int    // counts before this call of Process
 	known   *known   // nil: nothing to look for
@@ -107,7 +109,7 @@ type Guard struct {
 
 // New makes a guard for the values of prints, all of which were made under key.
 func New(key Key, prints []Print, opt Options) (*Guard, Report) {
-	g := &Guard{mode: opt.Mode}
+	g := &Guard{mode: opt.Mode, given: len(prints)}
 	var report Report
 	for _, p := range slices.Concat(prints, opt.Stored) {
 		report.add(p)
@@ -295,19 +297,23 @@ func (g *Guard) Leaks() int {
 	return sum
 }
 
-// Stats tells which values were met, by name, in the order of their names.
+// Stats tells which values were met, by name, in the order of their names; of two of the same name the stored one comes
+// second.
 func (g *Guard) Stats() []Hit {
-	sums := map[string]int{}
-	for i, n := range g.counts {
-		if n > 0 {
-			sums[g.names[i]] += n
-		}
-	}
 	var hits []Hit
-	for name, n := range sums {
-		hits = append(hits, Hit{name, n})
+	for i, n := range g.counts {
+		if n == 0 {
+			continue
+		}
+		hit := Hit{Name: g.names[i], Stored: i >= g.given}
+		at := slices.IndexFunc(hits, func(h Hit) bool { return h.Name == hit.Name && h.Stored == hit.Stored })
+		if at < 0 {
+			at = len(hits)
+			hits = append(hits, hit)
+		}
+		hits[at].Count += n
 	}
-	slices.SortFunc(hits, func(a, b Hit) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(hits, func(a, b Hit) int { return cmp.Compare(a.Name, b.Name) })
 	return hits
 }
 

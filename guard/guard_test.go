@@ -203,7 +203,7 @@ func TestReportAndStats(t *testing.T) {
 		t.Errorf("unguarded:\n got %q\nwant %q", unguarded, want)
 	}
 	feed(g, v+" and "+v+" Summer2024", false, byOne)
-	if got, want := g.Stats(), []Hit{{"PASSWORD", 1}, {"TOKEN", 2}}; !slices.Equal(got, want) {
+	if got, want := g.Stats(), []Hit{{Name: "PASSWORD", Count: 1}, {Name: "TOKEN", Count: 2}}; !slices.Equal(got, want) {
 		t.Errorf("met %v, want %v: the first name of a value counts", got, want)
 	}
 }

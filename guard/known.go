@@ -5,7 +5,7 @@ import "sync/atomic"
 // Another makes a guard for another stream of the same command, without a
 // terminal. It looks for the same values, in the same memory.
 func (g *Guard) Another() *Guard {
-	other := &Guard{mode: g.mode, names: g.names, known: g.known}
+	other := &Guard{mode: g.mode, names: g.names, given: g.given, known: g.known}
 	if g.known != nil {
 		g.known.users.Add(1)
 		other.allot(0, 0)

@@ -91,8 +91,9 @@ func TestMarksLeaveEnough(t *testing.T) {
 func TestTwoTables(t *testing.T) {
 	r := newRand(53)
 	given, kept, short := random(r, base62, 40), random(r, base62, 80), random(r, base62, 20)
+	names := random(r, base62, 80) // has the name of the given one
 	var stored []Print
-	for name, value := range map[string]string{"KEPT": kept, "SHORT": short} {
+	for name, value := range map[string]string{"KEPT": kept, "SHORT": short, "GIVEN": names} {
 		p, err := ReadMarks(name, MakeMarks(storedKey, []byte(value)))
 		if err != nil {
 			t.Fatal(err)
@@ -104,13 +105,14 @@ func TestTwoTables(t *testing.T) {
 	if len(report.Unguarded) != 1 || report.Unguarded[0].Name != "SHORT" {
 		t.Errorf("not looked for: %v, want SHORT", report.Unguarded)
 	}
-	out := feed(g, "a "+given+" b "+kept+" c "+short, false, atOnce)
-	if strings.Contains(out, given[:8]) || strings.Contains(out, kept[:8]) || !strings.Contains(out, short) {
+	out := feed(g, "a "+given+" b "+kept+" c "+short+" d "+names, false, atOnce)
+	if strings.Contains(out, given[:8]) || strings.Contains(out, kept[:8]) || strings.Contains(out, names[:8]) || !strings.Contains(out, short) {
 		t.Errorf("got %q", out)
 	}
 	hits := g.Stats()
-	if len(hits) != 2 || hits[0].Name != "GIVEN" || hits[0].Count != 1 || hits[1].Name != "KEPT" {
-		t.Errorf("met %v, want GIVEN and KEPT", hits)
+	if len(hits) != 3 || hits[0] != (Hit{Name: "GIVEN", Count: 1}) || hits[1].Name != "GIVEN" || hits[2].Name != "KEPT" ||
+		!hits[1].Stored || !hits[2].Stored {
+		t.Errorf("met %v, want GIVEN, another GIVEN that is stored, and KEPT", hits)
 	}
 	g2, _ := New(testKey, nil, Options{Stored: stored, StoredKey: testKey})
 	defer g2.Wipe()

@@ -47,7 +47,9 @@ func (s *session) listenBroker() {
 // broker makes the server when the first connection comes.
 func (s *session) broker() *broker.Server {
 	s.brokerOnce.Do(func() {
-		s.served = &broker.Server{Sealed: s.sealedValue, Mask: s.mask, Record: s.record}
+		s.served = &broker.Server{
+			Sealed: s.sealedValue, Mask: s.mask, Others: s.masks() && len(s.stored.Stored) > 0, Hide: s.hide, Record: s.record,
+		}
 		for _, c := range s.plan.Credentials {
 			if slices.Contains(s.found, c.Var) {
 				s.served.Names = append(s.served.Names, c.Ref.String())
@@ -99,55 +101,50 @@ func (p *Plan) hook(h Host) {
 
 // mask applies the launch's guard to a payload: to the strings of JSON, and to any other text as it is. Each payload has
 // a guard of its own, so that the end of one is not taken for the beginning of the next.
-func (s *session) mask(payload []byte) ([]byte, error) {
-	if s.plan.Guard == "off" || s.plan.Guard == "warn" {
-		return payload, nil
+//
+// Who asks sees where the stars are, and so can try guesses. Of secrets that the launch was not given the guard knows
+// marks alone, which leave enough of a value untold whatever is tried; the launch's own the command has anyway.
+func (s *session) mask(payload []byte) ([]byte, []broker.Met, error) {
+	if !s.masks() {
+		return payload, nil, nil
 	}
-	prints := append(slices.Clip(s.prints), s.fetched()...)
-	opt := guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey}
-	g, _ := guard.New(s.key, prints, opt)
+	g := s.payloadGuard()
 	defer g.Wipe()
 	masked, err := guard.MaskJSON(g, payload)
 	if err == nil {
-		s.met(g.Stats())
-		return masked, nil
+		return masked, s.met(g.Stats()), nil
 	}
-	plain, _ := guard.New(s.key, prints, opt)
+	plain := s.payloadGuard()
 	defer plain.Wipe()
-	masked = append([]byte(nil), plain.Process(payload)...)
+	masked = plain.Process(payload)
 	masked = append(masked, plain.Flush()...)
-	s.met(plain.Stats())
-	return masked, nil
+	return masked, s.met(plain.Stats()), nil
 }
 
-// fetched fingerprints all that is in the default store when somebody first asks, as marks know less of a value and the
-// launch itself does not wait for that. Nobody is asked to open the store: the terminal is the command's.
-func (s *session) fetched() []guard.Print {
-	s.fetchOnce.Do(func() {
-		if s.plan.Stored == storedNone {
-			return
-		}
-		found, err := FetchStored(s.key, false, nil)
-		if err != nil {
-			found.Unread = err.Error()
-		}
-		s.unread = found.Unread
-		req := request{Exempt: s.plan.Exempt}
-		for _, c := range s.plan.Credentials {
-			req.Wants = append(req.Wants, want{Ref: c.Ref.String()})
-		}
-		for _, p := range found.Prints {
-			if !req.uses(p.Name) {
-				s.others = append(s.others, p)
-			}
-		}
-	})
-	return s.others
+func (s *session) masks() bool { return s.plan.Guard != "off" && s.plan.Guard != "warn" }
+
+func (s *session) payloadGuard() *guard.Guard {
+	g, _ := guard.New(s.key, s.prints, guard.Options{Stored: s.stored.Stored, StoredKey: s.stored.StoredKey})
+	return g
 }
 
-// met remembers what the broker masked, for the summary.
-func (s *session) met(hits []guard.Hit) {
+// hide masks what is known in a name for the record, which nobody inside can read.
+func (s *session) hide(name string) string {
+	g := s.payloadGuard()
+	defer g.Wipe()
+	masked := append([]byte(nil), g.Process([]byte(name))...)
+	return string(append(masked, g.Flush()...))
+}
+
+// met remembers what the broker masked, for the summary, and gives those that the launch was not given.
+func (s *session) met(hits []guard.Hit) (others []broker.Met) {
 	s.metMu.Lock()
 	defer s.metMu.Unlock()
 	s.asked = append(s.asked, hits...)
+	for _, h := range hits {
+		if h.Stored {
+			others = append(others, broker.Met{Name: h.Name, Count: h.Count})
+		}
+	}
+	return others
 }

@@ -189,13 +189,6 @@ func (s *session) summary() {
 	s.metMu.Lock()
 	count(s.asked)
 	s.metMu.Unlock()
-	switch {
-	case s.unread == "" || s.opt.Silent:
-	case len(s.stored.Stored) > 0:
-		s.say("%s: in the output of tools they were looked for by their marks alone", s.unread)
-	default:
-		s.say("%s: they were not looked for in the output of tools", s.unread)
-	}
 	verb := "masked"
 	if s.plan.Guard == "warn" {
 		verb = "saw"

@@ -54,12 +54,8 @@ type session struct {
 	prints []guard.Print
 	stored guard.Options // the marks among them
 	sealed []sealed
-	// What the broker masks by beside prints, why that is not all there is stored, and what it met.
-	fetchOnce sync.Once
-	others    []guard.Print
-	unread    string
-	metMu     sync.Mutex
-	asked     []guard.Hit
+	metMu  sync.Mutex
+	asked  []guard.Hit // what the broker masked
 
 	pumps sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.

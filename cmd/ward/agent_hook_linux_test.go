@@ -87,7 +87,7 @@ func (h *hooked) asked() []string {
 // Under ward run the agent is told for this run alone: its settings are as they were.
 func TestAgentHookRun(t *testing.T) {
 	asEach(t, func(t *testing.T, p *person) {
-		h := newHooked(t, p, `printf '%s\n' "$API_TOKEN"; cat .env`, `base64 -w0 .env; printf %s "$API_TOKEN" | od -An -tx1 -w64`, `cat .env >&2; echo "$API_TOKEN"; exit 3`)
+		h := newHooked(t, p, `printf '%s\n' "$API_TOKEN"; cat .env`, `cat .env; printf %s "$API_TOKEN" | base64 -w0; printf %s "$API_TOKEN" | od -An -tx1 -w64`, `cat .env >&2; echo "$API_TOKEN"; exit 3`)
 		before, err := os.ReadFile(filepath.Join(p.home, ".claude/settings.json"))
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 type Event struct {
 	Time        time.Time `json:"time"`
 	Launch      string    `json:"launch"` // the same in all events of one launch
-	Event       string    `json:"event"`  // "launch", "get", "refused", "masked", "exit"
+	Event       string    `json:"event"`  // "launch", "get", "mask", "refused", "masked", "exit"
 	PID         int       `json:"pid,omitempty"`
 	Profile     []string  `json:"profile,omitempty"`
 	Program     string    `json:"program,omitempty"` // never its arguments: people put secrets there
@@ -24,7 +24,7 @@ type Event struct {
 	Gaps        []string  `json:"gaps,omitempty"` // layers that were not enforced
 	What        string    `json:"what,omitempty"`
 	Count       int       `json:"count,omitempty"`
-	Result      string    `json:"result,omitempty"` // of "get": "given", or "refused: " and why
+	Result      string    `json:"result,omitempty"` // of "get": "given"; of "mask": "masked: " and whose; or "refused: " and why
 	Code        *int      `json:"code,omitempty"`
 }
 

@@ -104,23 +104,32 @@ func WriteRequest(w io.Writer, op Op, body []byte) error {
 
 // ReadRequest reads one. io.EOF: there are no more.
 func ReadRequest(r io.Reader) (Op, []byte, error) {
+	op, size, err := readRequestHead(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err := readBody(r, size)
+	return op, body, err
+}
+
+// readRequestHead reads how a request begins: what it asks for, and the size of its body.
+func readRequestHead(r io.Reader) (op Op, size int, err error) {
 	head := make([]byte, requestHead)
 	if n, err := io.ReadFull(r, head); err != nil {
 		if n > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
 			err = fmt.Errorf("%w: it ends after %d bytes", ErrFrame, n)
 		}
-		return 0, nil, err
+		return 0, 0, err
 	}
 	if string(head[:len(magic)]) != magic {
-		return 0, nil, ErrFrame
+		return 0, 0, ErrFrame
 	}
-	op := Op(head[len(magic)])
-	size := binary.BigEndian.Uint32(head[len(magic)+1:])
-	if int64(size) > int64(op.limit()) {
-		return 0, nil, fmt.Errorf("%w: %d bytes of operation %q", ErrFrame, size, byte(op))
+	op = Op(head[len(magic)])
+	announced := binary.BigEndian.Uint32(head[len(magic)+1:])
+	if int64(announced) > int64(op.limit()) {
+		return 0, 0, fmt.Errorf("%w: %d bytes of operation %q", ErrFrame, announced, byte(op))
 	}
-	body, err := readBody(r, int(size))
-	return op, body, err
+	return op, int(announced), nil
 }
 
 // step bounds what is set aside for bytes that were announced and may never come.

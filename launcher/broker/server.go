@@ -40,24 +40,31 @@ type Server struct {
 	Names []string
 	// Sealed gives one of Names: the variable's name, a NUL, and what Seal made of its value.
 	Sealed func(name string) ([]byte, error)
-	// Mask overwrites the secrets in a payload. nil: nothing is masked here, and who asks is told so.
-	Mask func(payload []byte) ([]byte, error)
+	// Mask overwrites the secrets in a payload, and tells those that the launch was not given. nil: nothing is masked
+	// here, and who asks is told so.
+	Mask func(payload []byte) (masked []byte, others []Met, err error)
+	// Others says that Mask looks for secrets that the launch was not given. Then what can be asked of it is bounded.
+	Others bool
+	// Hide overwrites secrets in a name that the launch does not have, for the record. nil: there are none.
+	Hide func(name string) string
 	// Record writes to the launch's record. Nothing is handed out that could not be recorded.
 	Record func(audit.Event) error
 
 	mu     sync.Mutex
 	conns  map[*os.File]bool
 	closed bool
-	gets   int
+	asked  int // what is in the record
+	budget budget
 	serves sync.WaitGroup
-	masks  sync.Mutex // one at a time: a payload and its copy are 32 MB
+	masks  sync.Mutex // one at a time
+	large  slot
 }
 
 const (
 	// maxConns bounds the connections that a launch can hold open.
 	maxConns = 64
-	// maxGets bounds what one launch writes into its record.
-	maxGets = 10_000
+	// maxAsked bounds what one launch writes into its record by asking for secrets.
+	maxAsked = 2000
 	// idle is how long a connection may say nothing, and how long an answer may take to be read.
 	idle = 30 * time.Second
 )
@@ -71,19 +78,32 @@ func (s *Server) Serve(conn *os.File, who Asker) {
 	defer s.done(conn)
 	for {
 		conn.SetDeadline(time.Now().Add(idle))
-		op, body, err := ReadRequest(conn)
+		op, size, err := readRequestHead(conn)
+		switch {
+		case err != nil:
+		case size > step:
+			err = s.one(conn, func() error { return s.request(conn, who, op, size, haste) })
+		default:
+			err = s.request(conn, who, op, size, idle)
+		}
 		if errors.Is(err, ErrFrame) {
 			WriteRefusal(conn, err)
-			return
 		}
 		if err != nil {
 			return
 		}
-		conn.SetDeadline(time.Now().Add(idle))
-		if err := s.answer(conn, who, op, body); err != nil {
-			return
-		}
 	}
+}
+
+// request reads the body of a request and answers it, each within some time.
+func (s *Server) request(conn *os.File, who Asker, op Op, size int, within time.Duration) error {
+	conn.SetDeadline(time.Now().Add(within))
+	body, err := readBody(conn, size)
+	if err != nil {
+		return err
+	}
+	conn.SetDeadline(time.Now().Add(within))
+	return s.answer(conn, who, op, body)
 }
 
 func (s *Server) open(conn *os.File) bool {
@@ -125,14 +145,9 @@ func (s *Server) answer(conn *os.File, who Asker, op Op, body []byte) error {
 	case Get:
 		return s.get(conn, who, string(body))
 	case Has:
-		_, result, err := s.look(string(body))
-		if err == nil {
-			return WriteReply(conn, nil)
-		}
-		s.record(who, string(body), result) // a refusal stays one, recorded or not
-		return WriteRefusal(conn, err)
+		return s.has(conn, who, string(body))
 	case Mask:
-		return s.mask(conn, body)
+		return s.mask(conn, who, body)
 	}
 	return WriteRefusal(conn, &Refusal{Text: fmt.Sprintf("operation %q: not one of a launch's", byte(op)), Policy: true})
 }
@@ -143,7 +158,7 @@ func (s *Server) get(conn *os.File, who Asker, name string) error {
 		result, err = "refused: another process", gone
 	}
 	if rerr := s.record(who, name, result); rerr != nil && err == nil {
-		err = &Refusal{Text: "secret " + name + ": " + rerr.Error(), Fix: "nothing is handed out that cannot be recorded"}
+		err = rerr
 	}
 	if err != nil {
 		return WriteRefusal(conn, err)
@@ -151,25 +166,55 @@ func (s *Server) get(conn *os.File, who Asker, name string) error {
 	return WriteReply(conn, sealed)
 }
 
+func (s *Server) has(conn *os.File, who Asker, name string) error {
+	_, result, err := s.look(name)
+	if err == nil {
+		if err = s.often(); err == nil {
+			return WriteReply(conn, nil)
+		}
+		return WriteRefusal(conn, err)
+	}
+	s.record(who, name, result) // a refusal stays one, recorded or not
+	return WriteRefusal(conn, err)
+}
+
+// often gives an error once a launch has asked as often as it may.
+func (s *Server) often() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked < maxAsked {
+		return nil
+	}
+	return &Refusal{Text: fmt.Sprintf("this launch asked %d times, which is the most", maxAsked), Policy: true}
+}
+
+// record writes down who asked for what. Once it is too much, that is written once, and then nothing more.
 func (s *Server) record(who Asker, name, result string) error {
-	return s.Record(audit.Event{Event: "get", PID: who.PID, Program: who.Exe, What: s.shown(name), Result: result})
+	s.mu.Lock()
+	s.asked = min(s.asked+1, maxAsked+2)
+	asked := s.asked
+	s.mu.Unlock()
+	switch asked {
+	case maxAsked + 2:
+		return s.often()
+	case maxAsked + 1:
+		s.Record(audit.Event{Event: "get", PID: who.PID, Program: who.Exe, What: s.hidden(name), Result: "refused: too often"})
+		return s.often()
+	}
+	if err := s.Record(audit.Event{Event: "get", PID: who.PID, Program: who.Exe, What: s.hidden(name), Result: result}); err != nil {
+		return &Refusal{Text: "secret " + shown(name) + ": " + err.Error(), Fix: "nothing is handed out that cannot be recorded"}
+	}
+	return nil
 }
 
 // look gives a sealed value and the word for the record.
 func (s *Server) look(name string) (sealed []byte, result string, err error) {
-	s.mu.Lock()
-	s.gets++
-	often := s.gets > maxGets
-	s.mu.Unlock()
-	if often {
-		return nil, "refused: too often", &Refusal{Text: fmt.Sprintf("this launch asked %d times, which is the most", maxGets), Policy: true}
-	}
 	if !slices.Contains(s.Names, name) {
 		fix := "this launch has no secrets; ward run --env-credential NAME gives it one"
 		if len(s.Names) > 0 {
 			fix = "this launch has " + strings.Join(s.Names, ", ")
 		}
-		return nil, "refused: not listed", &Refusal{Text: "secret " + s.shown(name) + ": not among those of this launch", Fix: fix, Policy: true}
+		return nil, "refused: not listed", &Refusal{Text: "secret " + shown(name) + ": not among those of this launch", Fix: fix, Policy: true}
 	}
 	if sealed, err = s.Sealed(name); err != nil {
 		return nil, "refused: not to be had", err
@@ -177,9 +222,9 @@ func (s *Server) look(name string) (sealed []byte, result string, err error) {
 	return sealed, "given", nil
 }
 
-// shown makes a name that anybody can have sent fit for a record: it may be long, steer a terminal, or be a value that
-// was typed in the wrong place.
-func (s *Server) shown(name string) string {
+// shown makes a name that anybody can have sent fit for a line of text: it may be long, or steer a terminal. It is not
+// masked: that would tell who sent it what is masked.
+func shown(name string) string {
 	const longest = 200
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -187,33 +232,13 @@ func (s *Server) shown(name string) string {
 		}
 		return r
 	}, name[:min(len(name), longest)])
-	if s.Mask != nil && !slices.Contains(s.Names, name) {
-		masked, err := s.masked([]byte(clean))
-		if err != nil {
-			return "a name"
-		}
-		clean = string(masked)
-	}
 	return cmp.Or(clean, "''")
 }
 
-func (s *Server) masked(payload []byte) ([]byte, error) {
-	s.masks.Lock()
-	defer s.masks.Unlock()
-	return s.Mask(payload)
-}
-
-func (s *Server) mask(conn *os.File, payload []byte) error {
-	if s.Mask == nil {
-		return WriteRefusal(conn, &Refusal{Text: "this launch masks nothing", Policy: true})
+// hidden is what the record has of a name, which may be a value that was typed in the wrong place.
+func (s *Server) hidden(name string) string {
+	if s.Hide == nil || slices.Contains(s.Names, name) {
+		return shown(name)
 	}
-	masked, err := s.masked(payload)
-	if err != nil {
-		return WriteRefusal(conn, err)
-	}
-	if _, err := conn.Write(AppendReply(nil, len(masked))); err != nil || len(masked) == 0 {
-		return err
-	}
-	_, err = conn.Write(masked)
-	return err
+	return s.Hide(shown(name))
 }

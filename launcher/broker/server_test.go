@@ -74,7 +74,10 @@ func server(t *testing.T, value string) (*Server, *record) {
 	return &Server{
 		Names:  []string{"acme/token", "TOKEN"},
 		Sealed: func(string) ([]byte, error) { return append([]byte("TOKEN\x00"), sealed...), nil },
-		Mask:   func(b []byte) ([]byte, error) { return bytes.ReplaceAll(b, []byte(value), []byte("****")), nil },
+		Mask: func(b []byte) ([]byte, []Met, error) {
+			return bytes.ReplaceAll(b, []byte(value), []byte("****")), nil, nil
+		},
+		Hide:   func(name string) string { return strings.ReplaceAll(name, value, "****") },
 		Record: r.write,
 	}, r
 }
@@ -93,15 +96,16 @@ func TestServer(t *testing.T) {
 		t.Errorf("has TOKEN: %v", err)
 	}
 	for name, shown := range map[string]string{
-		"acme/other": "acme/other", "": "''", value: "****", "a\nb\x1b[2J": "a?b?[2J", strings.Repeat("n", 300): strings.Repeat("n", 200),
+		"acme/other": "acme/other", "": "''", value: value, "a\nb\x1b[2J": "a?b?[2J", strings.Repeat("n", 300): strings.Repeat("n", 200),
 	} {
+		hidden := strings.ReplaceAll(shown, value, "****") // in the record, but not from who sent it: stars tell what is known
 		_, err := c.Get(ctx, name)
 		var refused *Refusal
 		if !errors.As(err, &refused) || !refused.Policy || refused.Fix != "this launch has acme/token, TOKEN" ||
 			refused.Text != "secret "+shown+": not among those of this launch" {
 			t.Errorf("get %.20q: %#v", name, err)
 		}
-		if last := r.events[len(r.events)-1]; last.What != shown || last.Result != "refused: not listed" || last.PID != os.Getpid() || last.Program != "/bin/asker" {
+		if last := r.events[len(r.events)-1]; last.What != hidden || last.Result != "refused: not listed" || last.PID != os.Getpid() || last.Program != "/bin/asker" {
 			t.Errorf("get %.20q is recorded as %+v", name, last)
 		}
 	}
@@ -215,7 +219,7 @@ func TestClientContext(t *testing.T) {
 	s, _ := server(t, "sk-"+rand.Text())
 	release := make(chan struct{})
 	defer close(release)
-	s.Mask = func(b []byte) ([]byte, error) { <-release; return b, nil }
+	s.Mask = func(b []byte) ([]byte, []Met, error) { <-release; return b, nil, nil }
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := pair(t, s).Mask(ctx, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
