@@ -76,6 +76,7 @@ func FindClipboard(instead string) (*Clipboard, error) {
 }
 
 // absoluteProgram replaces argv[0]. The system's own directories come first: a project can put a directory into PATH.
+// What lies in the project is not taken at all.
 func absoluteProgram(argv []string) error {
 	for _, dir := range []string{"/usr/bin", "/bin", "/usr/local/bin"} {
 		path := filepath.Join(dir, argv[0])
