@@ -34,8 +34,8 @@ type Caller struct {
 	// Inside says that it happens inside a launch of ward.
 	Inside bool
 	// OwnTerminal says that the terminal is not the person's that started the
-	// agent, but one that was opened below the agent: what is typed there
-	// proves nobody's presence.
+	// agent, but one that was opened below the agent, or below one that started
+	// it, or that nobody can tell: what is typed there proves nobody's presence.
 	OwnTerminal bool
 	// Present is for the one who asks May: a person has just proved at the
 	// controlling terminal to be there. Inspect leaves it false.
@@ -57,13 +57,17 @@ func Inspect(t Table, pid int, environ func(string) (string, bool)) (Caller, err
 	c.Chain = chain
 	var why []string
 	table := signatures()
-	at := -1
+	outermost := -1
 	for i, p := range chain {
-		if s, path := table.match(p); s != nil {
-			c.Agent, c.Path, at = s.agent, path, i
-			why = append(why, fmt.Sprintf("process %d is %s (%s)", p.PID, s.title, path))
-			break
+		s, path := table.match(p)
+		if s == nil {
+			continue
 		}
+		if outermost < 0 { // the nearest is who called
+			c.Agent, c.Path = s.agent, path
+			why = append(why, fmt.Sprintf("process %d is %s (%s)", p.PID, s.title, path))
+		}
+		outermost = i
 	}
 	if agent, name := table.marked(environ); agent != "" {
 		if c.Agent == "" {
@@ -76,11 +80,11 @@ func Inspect(t Table, pid int, environ func(string) (string, bool)) (Caller, err
 	if c.Path == "" && len(chain) > 1 {
 		c.Path = chain[1].Exe
 	}
-	c.OwnTerminal = ownTerminal(chain, at)
+	c.OwnTerminal = c.Agent != "" && ownTerminal(chain, outermost)
 	if len(why) == 0 {
 		why = append(why, fmt.Sprintf("no agent among %d processes, no mark of one in the environment", len(chain)))
 	}
-	if cut != "" && at < 0 {
+	if cut != "" && outermost < 0 {
 		why = append(why, cut)
 	}
 	c.Why = strings.Join(why, "; ")
@@ -104,15 +108,25 @@ func inside(chain []Process, environ func(string) (string, bool), why []string) 
 	return false, why
 }
 
-// ownTerminal says whether the terminal was opened by the agent at chain[at],
-// or by what it started. A person's terminal is led by a process above the
-// agent, a shell, or by the agent itself if the terminal was opened for it. A
-// leader that is not among the ancestors any more was one of the agent's.
-func ownTerminal(chain []Process, at int) bool {
-	if at < 0 || !chain[0].Terminal {
+// ownTerminal says whether the terminal was opened by the agent at
+// chain[outermost], or by what it started. A person's terminal is led by a
+// process above the agent, a shell, or by the agent itself if the terminal was
+// opened for it. That is said of the outermost agent: one in the middle, or a
+// program that only calls itself so, may lead a terminal that another agent
+// opened for it. A leader that is not among the ancestors any more was one of
+// the agent's.
+//
+// An agent that only its marks tell of (outermost is -1) is at no known place:
+// an editor's agent types into the terminal, and one whose parent has ended may
+// have opened it.
+func ownTerminal(chain []Process, outermost int) bool {
+	if len(chain) == 0 || !chain[0].Terminal {
 		return false
 	}
-	for _, p := range chain[at:] {
+	if outermost < 0 {
+		return true
+	}
+	for _, p := range chain[outermost:] {
 		if p.PID == chain[0].Session {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +23,14 @@ type Reading struct {
 	Unlocked map[secrets.Ref]*secrets.Buffer // what a session of this terminal gave
 	Prove    Presence                        // nil is TypeBack
 	Now      time.Time
+	Action   detect.Action
+	// Caller tells who asks. It is called only if a person has to be asked.
+	Caller func() (detect.Caller, error)
 }
 
 // Admit decides whether secrets may be read now, by what the index knows about them and by the configuration: what has
-// expired and is strict may not, and what is strict needs a person at the terminal each time. notices are for people.
+// expired and is strict may not, and what is strict needs a person at the terminal each time. So does a secret of which
+// the index has no row: it may have been strict before the index was lost. notices are for people.
 //
 // The index is read only if one of the references is ward's own, so that a launch without stored secrets does not wait
 // for it.
@@ -43,12 +48,19 @@ func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err er
 		return nil, err
 	}
 	var refused []error
-	var ask []string
+	var ask, unknown []string
 	for _, ref := range refs {
 		name := stored(ref)
-		meta := known[name]
-		if ref.Scheme != "" && ref.Scheme != cmp.Or(meta.Place, "keyring") {
-			meta = secrets.Meta{} // the index speaks of the other store's
+		meta, listed := known[name]
+		from := ref.Scheme
+		if from == "" && r.Unlocked[ref] == nil {
+			from = s.Default(ctx).Name
+		}
+		if from != "" && from != cmp.Or(meta.Place, "keyring") {
+			meta, listed = secrets.Meta{}, false // the index speaks of the other store's
+		}
+		if !listed && !s.Keyring.Foreign(name) {
+			unknown = append(unknown, name)
 		}
 		switch notice, expired := expiry(name, meta, r.Now); {
 		case expired && meta.Strict:
@@ -56,25 +68,52 @@ func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err er
 		case notice != "":
 			notices = append(notices, notice)
 		}
-		if meta.Strict || config.Presence == "always" || config.Presence == "session" && r.Unlocked[ref] == nil {
+		if meta.Strict || config.Presence == "always" || config.Presence == "session" && r.Unlocked[ref] == nil || slices.Contains(unknown, name) {
 			ask = append(ask, name)
 		}
 	}
 	if err := errors.Join(refused...); err != nil || len(ask) == 0 {
 		return notices, err
 	}
+	why := ""
+	if len(unknown) > 0 {
+		why = fmt.Sprintf(" (of %s the index does not know whether it is strict)", strings.Join(unknown, ", "))
+		notices = append(notices, fmt.Sprintf("the index does not know %s, so a person is asked; ward set says anew what it is", strings.Join(unknown, ", ")))
+	}
 	// The vault's passphrase, typed a moment ago, proves the same.
 	if s.typed.Load() {
 		return notices, nil
+	}
+	return notices, r.prove(ctx, strings.Join(ask, ", "), why)
+}
+
+// prove has a person agree. It asks nobody where an answer would prove nothing: whoever opened a terminal can type there.
+func (r Reading) prove(ctx context.Context, names, why string) error {
+	caller, err := r.Caller()
+	if err != nil {
+		return fmt.Errorf("secret %s%s: who asks cannot be seen: %w", names, why, err)
+	}
+	if caller.Inside || caller.OwnTerminal {
+		return &detect.Refusal{Who: caller.Who(), Action: r.Action, Found: caller.Why, Fix: "a person can do it at a terminal of their own",
+			Why: "a person has to be asked for " + names + why + ", and what is typed at this terminal proves nobody's presence"}
 	}
 	prove := r.Prove
 	if prove == nil {
 		prove = TypeBack
 	}
-	if err := prove(ctx, "hand over "+strings.Join(ask, ", ")+"?"); err != nil {
-		return notices, fmt.Errorf("secret %s: %w", strings.Join(ask, ", "), err)
+	if err := prove(ctx, asker(caller)+" asks: hand over "+names+why+"?"); err != nil {
+		return fmt.Errorf("secret %s%s: %w", names, why, err)
 	}
-	return notices, nil
+	return nil
+}
+
+// asker names who asks: the agent, else the program that called ward.
+func asker(c detect.Caller) string {
+	if c.Agent != "" || len(c.Chain) < 2 {
+		return c.Who()
+	}
+	p := c.Chain[1]
+	return filepath.Base(cmp.Or(p.Exe, p.Name))
 }
 
 // stored is the name of a secret of ward's own, by whatever reference; "" for those of others.
@@ -91,9 +130,10 @@ func stored(ref secrets.Ref) string {
 }
 
 // admitted is Admit for values that were read already: where they may not be handed over, they are destroyed.
-func (s *Stores) admitted(ctx context.Context, found, unlocked map[secrets.Ref]*secrets.Buffer, before []string) (notices []string, err error) {
-	refs := slices.SortedFunc(maps.Keys(found), func(a, b secrets.Ref) int { return strings.Compare(a.String(), b.String()) })
-	notices, err = s.Admit(ctx, Reading{Refs: refs, Unlocked: unlocked, Now: time.Now()})
+func (s *Stores) admitted(ctx context.Context, found map[secrets.Ref]*secrets.Buffer, r Reading, before []string) (notices []string, err error) {
+	r.Refs = slices.SortedFunc(maps.Keys(found), func(a, b secrets.Ref) int { return strings.Compare(a.String(), b.String()) })
+	r.Now = time.Now()
+	notices, err = s.Admit(ctx, r)
 	if err != nil {
 		for _, value := range found {
 			value.Destroy()
@@ -123,7 +163,8 @@ func (s *Stores) Read(ctx context.Context, refs []secrets.Ref, action detect.Act
 		}
 	}
 	maps.Copy(found, unlocked)
-	notices, err = s.admitted(ctx, found, unlocked, notices)
+	r := Reading{Unlocked: unlocked, Action: action, Caller: func() (detect.Caller, error) { return caller, nil }}
+	notices, err = s.admitted(ctx, found, r, notices)
 	return found, notices, err
 }
 

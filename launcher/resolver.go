@@ -14,8 +14,10 @@ import (
 	"syscall"
 	"time"
 
+	"ward/detect"
 	"ward/guard"
 	"ward/launcher/broker"
+	sessions "ward/launcher/session"
 	"ward/secrets"
 )
 
@@ -217,8 +219,18 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 		return nil, err
 	}
 	maps.Copy(found, unlocked)
-	rep.Notices, err = stores.admitted(ctx, found, unlocked, rep.Notices)
+	reading := Reading{Unlocked: unlocked, Action: detect.RunCredential, Caller: launchedBy}
+	rep.Notices, err = stores.admitted(ctx, found, reading, rep.Notices)
 	return found, err
+}
+
+// launchedBy tells who called the ward that the resolver works for: its first process is that one.
+func launchedBy() (detect.Caller, error) {
+	c, err := sessions.Caller()
+	if len(c.Chain) > 0 {
+		c.Chain = c.Chain[1:]
+	}
+	return c, err
 }
 
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to

@@ -21,11 +21,16 @@ const (
 	storedAsk   = "ask"   // --guard-stored: a locked store is opened for it
 )
 
-// hasIndex says whether anything was ever stored in ward's data directory. It is one look at the disk: where nothing is
-// stored, a launch does not start a resolver for it.
+// hasIndex says whether anything was ever stored in ward's data directory. It is a look or two at the disk: where nothing
+// is stored, a launch does not start a resolver for it. An index that is gone while the one before it is there counts, so
+// that the resolver says what is wrong.
 func hasIndex(data string) bool {
-	_, err := os.Stat(filepath.Join(data, "index.json"))
-	return err == nil
+	for _, name := range []string{"index.json", "index.json.prev"} {
+		if _, err := os.Stat(filepath.Join(data, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // stored gives prints of the stored secrets that the launch does not use, and the key that they were made under. What

@@ -111,14 +111,16 @@ func TestStoredSecretsAreLookedFor(t *testing.T) {
 }
 
 func TestStoredNeedsAnIndex(t *testing.T) {
-	dir := t.TempDir()
-	if hasIndex(dir) {
+	if hasIndex(t.TempDir()) {
 		t.Error("an empty directory has an index")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "index.json"), []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if !hasIndex(dir) {
-		t.Error("an index is not found")
+	for _, name := range []string{"index.json", "index.json.prev"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !hasIndex(dir) {
+			t.Errorf("%s: not found", name)
+		}
 	}
 }

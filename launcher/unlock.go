@@ -25,7 +25,7 @@ type Unlocking struct {
 // Unlocked is what Unlock did.
 type Unlocked struct {
 	sessions.Info
-	Strict []string // names below the prefix that are asked for every time, and so are not in the session
+	Strict []string // names below the prefix that are asked for every time (strict, or unknown to the index), and so are not in the session
 }
 
 // Unlock starts a session with every secret below a prefix, once a person has proved to be at the terminal: by the
@@ -51,7 +51,7 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 	if len(names) == 0 {
 		fix := "ward ls shows what there is"
 		if len(strict) > 0 {
-			fix = "what is there is strict, and asked for every time: " + strings.Join(strict, ", ")
+			fix = "what is there is asked for every time: " + strings.Join(strict, ", ")
 		}
 		return done, Mistake("unlock "+u.Prefix+": the "+choice.Name+" has nothing to unlock there", fix)
 	}
@@ -81,7 +81,7 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 	return done, err
 }
 
-// below lists the names that are the prefix or lie below it, those that are strict apart.
+// below lists the names that are the prefix or lie below it, those that are asked for every time apart.
 func (s *Stores) below(ctx context.Context, store secrets.Store, prefix string) (names, strict []string, err error) {
 	all, err := store.List(ctx)
 	if err != nil {
@@ -92,9 +92,10 @@ func (s *Stores) below(ctx context.Context, store secrets.Store, prefix string) 
 		return nil, nil, err // what is strict is not known: closed
 	}
 	for _, name := range all {
+		meta, listed := known[name]
 		switch {
 		case !Below(name, prefix) || secrets.Reserved(secrets.Ref{Path: name}):
-		case known[name].Strict:
+		case meta.Strict || !listed: // what nothing is known about may have been: see Admit
 			strict = append(strict, name)
 		default:
 			names = append(names, name)

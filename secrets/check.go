@@ -15,7 +15,7 @@ const Soon = 14 * 24 * time.Hour
 // Finding is something that somebody should know about a stored secret.
 type Finding struct {
 	Name  string `json:"name"`
-	Kind  string `json:"kind"`  // "expired", "expires soon", "unfinished", "lost", "unguarded"
+	Kind  string `json:"kind"`  // "expired", "expires soon", "unknown", "unfinished", "lost", "unguarded"
 	What  string `json:"what"`  // a sentence for people
 	Fix   string `json:"fix"`   // what can be done
 	Wrong bool   `json:"wrong"` // something has to be done; false: it is only worth knowing
@@ -31,8 +31,16 @@ func (k Keep) Check(ctx context.Context, now time.Time) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := k.Index.All()
+	if err != nil {
+		return nil, err
+	}
 	list := []Finding{}
 	for _, e := range entries {
+		if _, listed := known[e.Name]; !listed {
+			list = append(list, Finding{e.Name, "unknown", "the index does not know it, so it is asked for as what is strict is", "ward set " + e.Name, true})
+			continue
+		}
 		list = append(list, e.check(now)...)
 	}
 	for _, name := range lost {

@@ -126,12 +126,13 @@ func (x *Index) Rename(ctx context.Context, old, new string) error {
 	})
 }
 
-// copy gives new what is known about old, whatever is known about it.
+// copy gives new what is known about old, whatever is known about it. What
+// nothing is known about may have been strict, and becomes so.
 func (x *Index) copy(ctx context.Context, old, new string) error {
 	return x.change(ctx, func(entries map[string]json.RawMessage) error {
 		raw, there := entries[old]
 		if !there {
-			raw = json.RawMessage("{}")
+			raw = json.RawMessage(`{"strict":true}`)
 		}
 		entries[new] = raw
 		return nil

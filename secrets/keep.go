@@ -295,10 +295,18 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 		}
 		return k.delete(ctx, name+staged)
 	}
-	if err := k.put(ctx, name+staged, old, true, nil); err != nil {
+	// What nothing is known about may have been strict, and is from now on.
+	strict := before.Strict || !listed
+	if err := k.put(ctx, name+staged, old, true, func(m *Meta) error { m.Strict = strict; return nil }); err != nil {
 		return err
 	}
-	if err := k.put(ctx, name, value, true, change); err != nil {
+	if err := k.put(ctx, name, value, true, func(m *Meta) error {
+		m.Strict = strict
+		if change != nil {
+			return change(m)
+		}
+		return nil
+	}); err != nil {
 		return errors.Join(err, k.delete(context.WithoutCancel(ctx), name+staged))
 	}
 	if err := k.verify(ctx, name, value); err != nil {

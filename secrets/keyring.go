@@ -48,6 +48,14 @@ type Keyring struct {
 	engine sync.Mutex   // go-keyring mixes up the prompts of calls that overlap
 	gate   gate         // one check, and so one prompt, at a time
 	checks atomic.Int64 // that found it unlocked
+
+	foreign sync.Map // the names that Fetch found under nono
+}
+
+// Foreign says whether Fetch found a name among nono's entries, which ward's index does not know.
+func (k *Keyring) Foreign(name string) bool {
+	_, is := k.foreign.Load(name)
+	return is
 }
 
 // Services gives the source of keyring://SERVICE/ACCOUNT.
@@ -115,6 +123,9 @@ func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
 			return nil, keyringError(name, where+", nor under service nono", err)
 		}
 		return nil, keyringError(name, where, err)
+	}
+	if nono {
+		k.foreign.Store(name, true)
 	}
 	if nono && k.Notice != nil {
 		k.Notice(fmt.Sprintf("%s: taken from nono's keyring entries; `ward set %s` gives ward its own", name, name))

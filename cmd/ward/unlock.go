@@ -46,7 +46,7 @@ func (c *unlockCmd) Run() error {
 	}
 	note("unlocked %s in this terminal: %s, until %s; ward lock ends it", c.Prefix, strings.Join(done.Names, ", "), done.Until.Format("15:04 on 2 January"))
 	if len(done.Strict) > 0 {
-		note("asked for every time, since strict: %s", strings.Join(done.Strict, ", "))
+		note("asked for every time, since strict or not in the index: %s", strings.Join(done.Strict, ", "))
 	}
 	return nil
 }

@@ -3,7 +3,8 @@ package scan
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -64,8 +65,15 @@ func found(t *testing.T, s *Scan, dir string) []string {
 	return list
 }
 
+// value makes a value that is the same each time: of one in a hundred the first characters look like ordinary text, and
+// its place is told by those behind them.
+func value(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])
+}
+
 func TestScanFinds(t *testing.T) {
-	a, b := rand.Text()+rand.Text(), rand.Text()+rand.Text()
+	a, b := value("a"), value("b")
 	big := strings.Repeat("a line of no interest\n", 40_000)
 	dir := tree(t, map[string]string{
 		"plain":        "x\nkey=" + a + "\n",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,7 +110,8 @@ func old(path string) bool {
 	return err == nil && time.Since(info.ModTime()) > time.Second
 }
 
-// ask makes one request of the socket.
+// ask makes one request of the socket, if this user answers there. The kernel names the user who called listen, whoever
+// has the socket now and whatever the directory says.
 func ask[T any](path string, f func(*broker.Client, context.Context) (T, error)) (T, error) {
 	var none T
 	short, done, err := shorten(path)
@@ -117,14 +119,33 @@ func ask[T any](path string, f func(*broker.Client, context.Context) (T, error))
 		return none, err
 	}
 	defer done()
-	c, err := broker.Dial(short)
+	conn, err := net.DialTimeout("unix", short, quick)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("ward's socket %s does not answer: %w", path, bare(err))
 	}
+	c := broker.NewClient(conn)
 	defer c.Close()
+	if uid, err := listenedBy(conn.(*net.UnixConn)); err != nil || uid != os.Getuid() {
+		return none, errors.Join(&broker.Refusal{Text: "ward's socket " + path + ": another user answers there", Policy: true}, err)
+	}
+	if err := greet(conn); err != nil {
+		return none, fmt.Errorf("ward's socket %s does not answer: %w", path, bare(err))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), quick)
 	defer cancel()
 	return f(c, ctx)
+}
+
+// listenedBy gives the user of the process that called listen.
+func listenedBy(conn *net.UnixConn) (uid int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if cerr := raw.Control(func(fd uintptr) { uid, err = otherSide(int(fd)) }); cerr != nil {
+		return -1, cerr
+	}
+	return uid, err
 }
 
 func lock(path string) error {

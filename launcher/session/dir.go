@@ -52,13 +52,25 @@ func own(dir string) error {
 	} else if !errors.Is(err, os.ErrExist) {
 		return err
 	}
+	return mine(dir)
+}
+
+// mine says why a directory is not this user's alone: what lies in another may be anybody's.
+func mine(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return err
 	}
+	if err := alone(info); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	return nil
+}
+
+func alone(info os.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.IsDir() || int(st.Uid) != os.Getuid() || info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s: is not a directory of yours alone", dir)
+		return errors.New("is not a directory of yours alone")
 	}
 	return nil
 }
@@ -105,7 +117,8 @@ const sessionPrefix = "session-"
 // maxSessions bounds how many are asked.
 const maxSessions = 256
 
-// sockets lists the sessions' sockets.
+// sockets lists the sessions' sockets. A place that is not the user's alone has none: another's session would give
+// another's values.
 func sockets() ([]string, error) {
 	dirs, err := Dirs()
 	if err != nil {
@@ -113,9 +126,12 @@ func sockets() ([]string, error) {
 	}
 	var list []string
 	for _, dir := range dirs {
+		if mine(dir) != nil {
+			continue // there is none, or none of ours
+		}
 		entries, err := os.ReadDir(dir)
 		if err != nil {
-			continue // there is none, or none of ours
+			continue
 		}
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), sessionPrefix) && len(list) < maxSessions {

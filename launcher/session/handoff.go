@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ward/launcher/broker"
 	"ward/secrets"
@@ -113,17 +116,40 @@ var errDamaged = errors.New("hand-off: the script was changed")
 
 const handOffPrefix = "ward-hand-off-"
 
-// sweep removes what hand-offs left whose keeper was killed: nobody can read it any more.
+// sweep removes what hand-offs left whose keeper was killed: nobody can read it any more. Where temporary files are,
+// others may make such names, and change what they mean at any moment: only what a descriptor shows to be a directory of
+// this user alone is emptied, by that descriptor.
 func sweep(in string) {
-	dirs, _ := filepath.Glob(filepath.Join(in, handOffPrefix+"*"))
-	for _, dir := range dirs {
-		if info, err := os.Lstat(dir); err == nil && info.IsDir() && time.Since(info.ModTime()) > 2*minute {
-			for _, name := range []string{scriptName, keySocket} {
-				os.Remove(filepath.Join(dir, name))
-			}
-			os.Remove(dir)
+	all, err := os.Open(in)
+	if err != nil {
+		return
+	}
+	defer all.Close()
+	names, _ := all.Readdirnames(-1)
+	for _, name := range names {
+		if strings.HasPrefix(name, handOffPrefix) && empty(int(all.Fd()), name, 2*minute) {
+			unix.Unlinkat(int(all.Fd()), name, unix.AT_REMOVEDIR)
 		}
 	}
+}
+
+// empty removes a hand-off's files from a directory of this user alone that was not changed for a while, and says whether
+// it was one.
+func empty(in int, name string, age time.Duration) bool {
+	fd, err := unix.Openat(in, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	dir := os.NewFile(uintptr(fd), name)
+	defer dir.Close()
+	info, err := dir.Stat()
+	if err != nil || alone(info) != nil || time.Since(info.ModTime()) <= age {
+		return false
+	}
+	for _, file := range []string{scriptName, keySocket} {
+		unix.Unlinkat(fd, file, 0)
+	}
+	return true
 }
 
 // write makes the script: new, and complete, whatever the umask is.

@@ -142,7 +142,15 @@ func listen(path string) (*os.File, error) {
 	if err := os.Chmod(path, 0o600); err != nil { // whatever the umask is
 		return nil, err
 	}
-	return l.File()
+	file, err := l.File()
+	if err != nil {
+		return nil, err
+	}
+	if err := nameWriters(int(file.Fd())); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 // shorten gives a name of a socket that fits into an address.

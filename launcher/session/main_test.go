@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,8 @@ func helpers() map[string]func([]string) {
 		"sleep": func([]string) { time.Sleep(time.Minute) },
 		"take":  helperTake,
 		"hold":  helperHold,
+
+		"listen": helperListen,
 	}
 }
 
@@ -88,7 +91,37 @@ func helperRaw(args []string) {
 	}
 	c.Agent = args[3]
 	body, _ := json.Marshal(asking(args[1], detect.Action(args[2]), c))
-	tell1(askSecret(args[0], broker.Get, body))
+	conn, err := net.Dial("unix", args[0]) // whoever answers there
+	if err == nil {
+		err = greet(conn)
+	}
+	if err != nil {
+		fmt.Println("error:", bare(err))
+		return
+	}
+	tell1(broker.NewClient(conn).Secret(context.Background(), broker.Get, body))
+}
+
+// helperListen answers as a session whose every value is "another's": SOCKET INFO, which is its status.
+func helperListen(args []string) {
+	l, err := net.Listen("unix", args[0])
+	if err != nil {
+		fmt.Println("error:", err)
+		return
+	}
+	fmt.Println("listens", os.Chmod(args[0], 0o777))
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		if op, _, err := request(conn.(*net.UnixConn), 0); err == nil && op == broker.Status {
+			broker.WriteReply(conn, []byte(args[1]))
+		} else if err == nil {
+			broker.WriteReply(conn, []byte("another's"))
+		}
+		conn.Close()
+	}
 }
 
 // helperTake asks for the key of a hand-off: SOCKET.

@@ -26,9 +26,12 @@ func (h HandOff) script(dir, sealed string) string {
 		"\n" + sealedMark + sealed + "\n"
 }
 
-// receiving assigns what a command prints, less the dot at its end, to a variable, and exports it.
+// receiving assigns what a command prints, less the dot at its end, to a variable, and exports it. It tries first whether
+// the shell lets it: at a variable that is read-only, or a number, the shell would stop in the middle, with the value in
+// ward_value or in what it prints.
 func receiving(name, command string) string {
 	return "case $- in *x*) echo 'ward: this shell prints what it does (set -x), and would print the value' >&2; false ;; *) " +
+		"if ! (" + name + "=a.b) 2>/dev/null; then echo 'ward: this shell does not let " + name + " be set: it is read-only, or a number' >&2; false; el" +
 		`if ward_value="$(` + command + `)"; then ` + name + `="${ward_value%.}"; export ` + name + `; unset ward_value; ` +
 		"else unset ward_value; false; fi ;; esac"
 }

@@ -1,8 +1,13 @@
 package session
 
 import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -17,8 +22,11 @@ import (
 
 const (
 	// maxConns bounds the connections that are answered at once; others wait in the kernel's queue.
-	maxConns = 16
-	// quick is how long a client has for its request, and for reading the answer.
+	maxConns = 64
+	// promptly is how long a client has for its request: it asks as soon as it is connected, and those that say nothing
+	// keep others waiting no longer.
+	promptly = 500 * time.Millisecond
+	// quick is how long it has for reading the answer.
 	quick = 5 * time.Second
 )
 
@@ -51,7 +59,7 @@ func (k *keeper) serve() {
 		go func() {
 			defer func() { <-slots }()
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(quick))
+			conn.SetDeadline(time.Now().Add(promptly))
 			if over := k.answer(conn); over {
 				stop()
 			}
@@ -61,19 +69,22 @@ func (k *keeper) serve() {
 
 // answer says whether the keeper is to end.
 func (k *keeper) answer(conn *net.UnixConn) (over bool) {
-	op, body, err := broker.ReadRequest(conn)
-	if err != nil {
-		broker.WriteRefusal(conn, err)
-		return false
-	}
 	p, err := detect.PeerOf(conn)
 	if err != nil {
-		broker.WriteRefusal(conn, k.refuse(err.Error(), ""))
-		return false
+		return false // it has ended: nobody would read why
 	}
 	defer p.Close()
+	before := isWard(p.PID) // what it is before it is greeted
+	op, body, err := request(conn, p.PID)
+	conn.SetDeadline(time.Now().Add(quick))
 	if p.UID != os.Getuid() {
-		broker.WriteRefusal(conn, k.refuse("of another user", ""))
+		err = k.refuse("of another user", "")
+	}
+	if errors.Is(err, errWriters) {
+		err = k.refuse(err.Error(), "")
+	}
+	if err != nil {
+		broker.WriteRefusal(conn, err)
 		return false
 	}
 	switch {
@@ -84,7 +95,7 @@ func (k *keeper) answer(conn *net.UnixConn) (over bool) {
 	case op == broker.Status && k.Prefix != "":
 		k.status(conn)
 	case op == broker.Get && k.Prefix != "":
-		value, err := k.get(p, body)
+		value, err := k.get(p, before, body)
 		if err != nil {
 			broker.WriteRefusal(conn, err)
 			return false
@@ -92,11 +103,45 @@ func (k *keeper) answer(conn *net.UnixConn) (over bool) {
 		defer value.Destroy()
 		broker.WriteSecret(conn, value)
 	case op == broker.Take && k.Prefix == "":
-		return k.give(conn, p)
+		return k.give(conn, p, before)
 	default:
 		broker.WriteRefusal(conn, k.refuse(fmt.Sprintf("operation %q: not one of this socket's", byte(op)), ""))
 	}
 	return false
+}
+
+// greeting is how many random bytes a keeper sends first. A request begins with the same, so that it was written after the
+// keeper looked at the process.
+const greeting = 16
+
+var errWriters = errors.New("the request was not written by the process that connected")
+
+// request greets the process that connected, and reads what that one writes.
+func request(conn *net.UnixConn, pid int) (broker.Op, []byte, error) {
+	hello, back := make([]byte, greeting), make([]byte, greeting)
+	rand.Read(hello)
+	if _, err := conn.Write(hello); err != nil {
+		return 0, nil, err
+	}
+	in := writtenBy(pid, conn)
+	if _, err := io.ReadFull(in, back); err != nil {
+		return 0, nil, err
+	}
+	if !bytes.Equal(hello, back) {
+		return 0, nil, broker.ErrFrame
+	}
+	return broker.ReadRequest(in)
+}
+
+// greet answers the greeting of a keeper.
+func greet(conn net.Conn) error {
+	conn.SetDeadline(time.Now().Add(quick))
+	hello := make([]byte, greeting)
+	if _, err := io.ReadFull(conn, hello); err != nil {
+		return err
+	}
+	_, err := conn.Write(hello)
+	return err
 }
 
 func (k *keeper) refuse(text, fix string) error {
@@ -116,8 +161,9 @@ func (k *keeper) status(conn *net.UnixConn) {
 	broker.WriteReply(conn, data)
 }
 
-// caller looks at who asks, from here: by the kernel's word for the connection, and not by the asker's.
-func (k *keeper) caller(p *detect.Peer) (detect.Caller, error) {
+// caller looks at who asks, from here: by the kernel's word for the connection, and not by the asker's. It has to be ward
+// now, and to have been it before it was greeted: so what it wrote since, it wrote as ward.
+func (k *keeper) caller(p *detect.Peer, before error) (detect.Caller, error) {
 	c, err := p.Inspect()
 	switch {
 	case err != nil:
@@ -127,7 +173,7 @@ func (k *keeper) caller(p *detect.Peer) (detect.Caller, error) {
 	case c.Inside:
 		return c, k.refuse("out of reach inside a launch", "a launch gets its secrets from its profile")
 	}
-	if err := isWard(p.PID); err != nil {
+	if err := cmp.Or(before, isWard(p.PID)); err != nil {
 		return c, k.refuse(err.Error(), "if ward was replaced meanwhile: ward lock, then ward unlock")
 	}
 	return c, p.Alive() // so what was read above was its own
@@ -157,12 +203,12 @@ func (q question) claimed() detect.Caller {
 }
 
 // get gives a value if both parties agree about who asks, and the access table has no objection.
-func (k *keeper) get(p *detect.Peer, body []byte) (*secrets.Buffer, error) {
+func (k *keeper) get(p *detect.Peer, before error, body []byte) (*secrets.Buffer, error) {
 	var q question
 	if err := json.Unmarshal(body, &q); err != nil {
 		return nil, k.refuse("a request that is not understood", "")
 	}
-	seen, err := k.caller(p)
+	seen, err := k.caller(p, before)
 	if err != nil {
 		return nil, err
 	}
@@ -209,8 +255,8 @@ func (k *keeper) cut(offset, size int) (*secrets.Buffer, error) {
 }
 
 // give hands the key of a hand-off over, and says that this was the last time. Who may not have it does not use it up.
-func (k *keeper) give(conn *net.UnixConn, p *detect.Peer) (over bool) {
-	if _, err := k.caller(p); err != nil {
+func (k *keeper) give(conn *net.UnixConn, p *detect.Peer, before error) (over bool) {
+	if _, err := k.caller(p, before); err != nil {
 		broker.WriteRefusal(conn, err)
 		return false
 	}

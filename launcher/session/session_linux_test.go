@@ -181,7 +181,7 @@ func TestSessionProgram(t *testing.T) {
 import socket, struct, sys
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
 b = sys.argv[2].encode()
-s.sendall(b"ward\x01g" + struct.pack(">I", len(b)) + b)
+s.sendall(s.recv(16) + b"ward\x01g" + struct.pack(">I", len(b)) + b)
 print(s.recv(4096)[5:].decode())`, s.socket, body)
 	if got := said(t, cmd); strings.Contains(got, value) || !strings.Contains(got, "not the ward that made this") {
 		t.Errorf("python is answered %q", got)
