@@ -50,7 +50,7 @@ kernel:
 # the packages that launch nothing, under the race detector (needs a C compiler)
 [no-exit-message]
 race:
-    CGO_ENABLED=1 go test -race -timeout=20m ./secrets/... ./guard/... ./profiles/...
+    CGO_ENABLED=1 go test -race -timeout=20m ./secrets/... ./guard/... ./profiles/... ./detect/... ./launcher/broker ./launcher/scan ./launcher/hooks
 
 # what real programs print in terminals, for the guard's tests: needs root, the programs, and their agents in a node_modules
 [no-exit-message]

@@ -31,7 +31,8 @@ const (
 var errFrame = errors.New("guard: malformed fingerprint")
 
 // AppendBinary appends the frame of p to b, for ReadPrint. A name that no
-// terminal should be sent, or of more than 1,024 bytes, is an error.
+// terminal should be sent, or of more than 1,024 bytes, is an error, as is a
+// frame that ReadPrint would refuse: of a value of more than about 40 kB.
 func (p Print) AppendBinary(b []byte) ([]byte, error) {
 	if err := checkName(p.Name); err != nil {
 		return b, err
@@ -47,6 +48,9 @@ func (p Print) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(p.groups)))
 	for _, g := range p.groups {
 		b = g.append(b)
+	}
+	if size := len(b) - start - 4; size > maxFrame {
+		return b[:start], fmt.Errorf("guard: %s is too large to be looked for", p.Name)
 	}
 	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4))
 	return b, nil

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -15,15 +14,6 @@ const (
 	Chat                 // OpenAI's /v1/chat/completions, and what others offer in its shape
 	Gemini               // Google's …:generateContent and :streamGenerateContent
 )
-
-var apiNames = [...]string{"any", "messages", "responses", "chat", "gemini"}
-
-func (a API) String() string {
-	if int(a) < len(apiNames) {
-		return apiNames[a]
-	}
-	return fmt.Sprintf("API %d", uint8(a))
-}
 
 // want is what happens to a string.
 type want uint8

@@ -144,24 +144,15 @@ func (s *Stores) admitted(ctx context.Context, found map[secrets.Ref]*secrets.Bu
 }
 
 // Read reads secrets for a caller who may do so: out of a session of the terminal, else from where they are.
+//
+// The process must be hidden (see Hide). A session wants to see what program asks, so while sessions are asked, which is
+// before anything else is read, it may be looked at.
 func (s *Stores) Read(ctx context.Context, refs []secrets.Ref, action detect.Action, caller detect.Caller) (found map[secrets.Ref]*secrets.Buffer, notices []string, err error) {
-	unlocked := map[secrets.Ref]*secrets.Buffer{}
-	var rest []secrets.Ref
-	for _, ref := range refs {
-		value, err := (*secrets.Buffer)(nil), error(sessions.ErrNone)
-		if ref.Scheme == "" && sessions.Near(caller) {
-			value, err = FromSession(ref.Path, action, caller)
-		}
-		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
-			return nil, nil, refusal
-		}
-		if err != nil { // none has it, or it is ending
-			rest = append(rest, ref)
-			continue
-		}
-		unlocked[ref] = value
+	unlocked, rest, err := unlocked(refs, action, caller)
+	if err != nil {
+		return nil, nil, err
 	}
-	found, err = s.Resolver().Resolve(ctx, rest)
+	found, notices, err = s.fetchHere(ctx, rest)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,8 +164,34 @@ func (s *Stores) Read(ctx context.Context, refs []secrets.Ref, action detect.Act
 	}
 	maps.Copy(found, unlocked)
 	r := Reading{Unlocked: unlocked, Action: action, Caller: func() (detect.Caller, error) { return caller, nil }}
-	notices, err = s.admitted(ctx, found, r, nil)
+	notices, err = s.admitted(ctx, found, r, notices)
 	return found, notices, err
+}
+
+// unlocked gives what sessions of the terminal have of the wanted secrets, and the rest of those.
+func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (found map[secrets.Ref]*secrets.Buffer, rest []secrets.Ref, err error) {
+	found = map[secrets.Ref]*secrets.Buffer{}
+	if !sessions.Near(caller) {
+		return found, refs, nil
+	}
+	if err := showProcess(); err != nil {
+		return nil, nil, err
+	}
+	for _, ref := range refs {
+		value, err := (*secrets.Buffer)(nil), error(sessions.ErrNone)
+		if ref.Scheme == "" {
+			value, err = FromSession(ref.Path, action, caller)
+		}
+		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
+			return nil, nil, errors.Join(refusal, hideProcess())
+		}
+		if err != nil { // none has it, or it is ending
+			rest = append(rest, ref)
+			continue
+		}
+		found[ref] = value
+	}
+	return found, rest, hideProcess()
 }
 
 // expiry is a line about a secret that has expired or soon will.

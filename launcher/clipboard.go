@@ -76,6 +76,7 @@ func FindClipboard(instead string) (*Clipboard, error) {
 }
 
 // absoluteProgram replaces argv[0]. The system's own directories come first: a project can put a directory into PATH.
+// What lies in the project is not taken at all.
 func absoluteProgram(argv []string) error {
 	for _, dir := range []string{"/usr/bin", "/bin", "/usr/local/bin"} {
 		path := filepath.Join(dir, argv[0])
@@ -84,12 +85,9 @@ func absoluteProgram(argv []string) error {
 			return nil
 		}
 	}
-	path, err := exec.LookPath(argv[0]) // an error where only a relative directory of PATH has it
+	path, err := (&secrets.Runner{Project: here()}).Find(argv[0])
 	if err != nil {
 		return err
-	}
-	if !filepath.IsAbs(path) {
-		return exec.ErrDot
 	}
 	argv[0] = path
 	return nil

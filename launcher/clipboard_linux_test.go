@@ -239,13 +239,13 @@ func TestClipboardNone(t *testing.T) {
 	}
 }
 
-// A relative directory in PATH is not where the program is taken from.
+// Neither a relative directory in PATH nor the project is where the program is taken from.
 func TestAbsoluteProgram(t *testing.T) {
-	root := tree(t, "bin/clip-of-a-project")
+	root, own := tree(t, "bin/clip"), tree(t, "bin/clip")
 	t.Chdir(root)
-	for path, want := range map[string]string{"bin": "", root + "/bin": root + "/bin/clip-of-a-project", "/nowhere": ""} {
+	for path, want := range map[string]string{"bin": "", root + "/bin": "", root + "/bin:" + own + "/bin": "", own + "/bin": own + "/bin/clip", "/nowhere": ""} {
 		t.Setenv("PATH", path)
-		argv := []string{"clip-of-a-project"}
+		argv := []string{"clip"}
 		if err := absoluteProgram(argv); (err == nil) != (want != "") || want != "" && argv[0] != want {
 			t.Errorf("PATH=%s: %q, %v, want %q", path, argv[0], err, want)
 		}

@@ -18,7 +18,7 @@ func Begin(credentials bool) *Early {
 	e := &Early{}
 	e.stageTwo, _ = sandbox.Begin(Nested())
 	if data, err := secrets.DataDir(); credentials || err == nil && hasIndex(data) {
-		e.resolver, _ = beginResolver()
+		e.resolver, _ = beginResolver(nil)
 	}
 	return e
 }

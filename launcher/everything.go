@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -32,8 +33,11 @@ func (s Stored) Guard(key guard.Key) *guard.Guard {
 
 // FetchStored fingerprints every stored secret under key, in a process of its own that ends right after: this one never
 // has a value. With ask a person may be asked to open the store; without, a store that is locked is Unread.
-func FetchStored(key guard.Key, ask bool) (Stored, error) {
-	r, err := beginResolver()
+//
+// environ is what Hide gave, nil where the process is not hidden.
+func FetchStored(key guard.Key, ask bool, environ io.ReaderAt) (Stored, error) {
+	file, _ := environ.(*os.File)
+	r, err := beginResolver(file)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -54,10 +58,9 @@ func FetchStored(key guard.Key, ask bool) (Stored, error) {
 
 // ReadStored is for where milliseconds count. It works in this process, which should end soon, since libraries of the
 // stores keep copies; and it takes the marks of secrets from the index where there are some, because each value that is
-// fetched from a keyring takes longer than all else. It never asks.
-func ReadStored(ctx context.Context, key guard.Key) (Stored, error) {
-	hideProcess()
-	stores, err := OpenStores(nil)
+// fetched from a keyring takes longer than all else. It never asks. environ is what Hide gave.
+func ReadStored(ctx context.Context, key guard.Key, environ io.ReaderAt) (Stored, error) {
+	stores, err := OpenStores(environ)
 	if err != nil {
 		return Stored{}, err
 	}

@@ -16,6 +16,7 @@ import (
 
 // programs tells the resolver which commands the profile declares, and where programs may have been planted.
 func (req *request) programs(p *Plan) {
+	req.Dir = p.Dir
 	for _, c := range p.Credentials {
 		if c.Ref.Scheme == "cmd" {
 			if req.Commands == nil {
@@ -37,7 +38,7 @@ func (req *request) programs(p *Plan) {
 // resolver makes the sources of a launch. What a person interrupts at one of them ends the others by stop.
 func (req *request) resolver(stores *Stores, stop func()) secrets.Resolver {
 	stores.Commands, stores.Silent, stores.Interrupted = req.Commands, req.Silent, true
-	stores.Programs.Changeable, stores.Programs.Kept = req.Changeable, req.Kept
+	stores.Programs.Changeable, stores.Programs.Kept, stores.Programs.Project = req.Changeable, req.Kept, project(req.Dir)
 	resolver := stores.Resolver()
 	for scheme, source := range resolver {
 		resolver[scheme] = stopping{source, stop}
@@ -87,16 +88,6 @@ func fetchAll(ctx context.Context, resolver secrets.Resolver, refs, optional []s
 		return nil, err
 	}
 	return found, nil
-}
-
-// minding ends its source's program with the first signal that asks this process to end: the program is in a group of
-// its own, and a terminal's Ctrl-C does not reach it.
-type minding struct{ secrets.Source }
-
-func (m minding) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
-	ctx, stop := untilEnding(ctx)
-	defer stop()
-	return m.Source.Fetch(ctx, path)
 }
 
 // untilEnding gives a context that ends with the first of the signals.

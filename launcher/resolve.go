@@ -28,8 +28,8 @@ type resolving struct {
 
 // beginResolver starts ward once more, to wait for a request. It gets no environment, since os/exec copies every string
 // that it is given onto the supervisor's heap: it reads the user's from the descriptor of /proc/self/environ, which must
-// be opened while this process is still dumpable.
-func beginResolver() (*resolving, error) {
+// be opened while this process is still dumpable: by the caller who has hidden it (see Hide), else here.
+func beginResolver(environ *os.File) (*resolving, error) {
 	var pipes [3][2]*os.File // requests, values, reports
 	for i := range pipes {
 		read, write, err := os.Pipe()
@@ -39,11 +39,18 @@ func beginResolver() (*resolving, error) {
 		pipes[i] = [2]*os.File{read, write}
 	}
 	theirs := []*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
-	if environ, err := os.Open("/proc/self/environ"); err == nil {
-		theirs = append(theirs, environ)
+	files := theirs
+	if environ == nil {
+		if own, err := os.Open("/proc/self/environ"); err == nil {
+			defer own.Close()
+			environ = own
+		}
+	}
+	if environ != nil {
+		files = append(files, environ)
 	}
 	r := &resolving{requests: pipes[0][1], values: pipes[1][0], done: make(chan struct{})}
-	r.cmd = &exec.Cmd{Path: selfPath(), Args: []string{resolverName}, Env: resolverEnv(theirs), Stderr: os.Stderr, ExtraFiles: theirs}
+	r.cmd = &exec.Cmd{Path: selfPath(), Args: []string{resolverName}, Env: resolverEnv(files), Stderr: os.Stderr, ExtraFiles: files}
 	err := r.cmd.Start()
 	for _, f := range theirs {
 		f.Close()
@@ -58,8 +65,8 @@ func beginResolver() (*resolving, error) {
 // follow reads the report and reaps.
 func (r *resolving) follow(reports *os.File) {
 	defer close(r.done)
-	defer reports.Close()
 	r.err = r.read(reports)
+	reports.Close() // what was not understood is not read to its end, and the resolver must not wait for that
 	if err := r.cmd.Wait(); err != nil && len(r.report.Errors) == 0 && r.err == nil {
 		r.err = fmt.Errorf("resolver: %w", err)
 	}

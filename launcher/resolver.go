@@ -46,10 +46,12 @@ type request struct {
 	Ask    bool     // for that, a person may be asked for what opens it
 	Exempt []string // names, references and variables that the guard does not look for
 	Apart  []string // variables that only env:// and the vault's passphrase are read from: nothing else gets them
+	Raw    bool     // the value of the only want is handed over as it is, and no fingerprint made: for `ward get`
 	Silent bool     // no line about what is being waited for
 
 	Commands         map[string]secrets.Command // of cmd://NAME
 	Changeable, Kept []string                   // see secrets.Runner
+	Dir              string                     // the command's working directory
 }
 
 type want struct {
@@ -209,6 +211,9 @@ func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[
 	if err != nil && ctx.Err() != nil {
 		stores.terminal().settle()
 		err = errInterrupted
+		if req.Raw {
+			err = interrupted(refs[0])
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -231,6 +236,9 @@ func launchedBy() (detect.Caller, error) {
 // hand writes the values to stage two and gives the fingerprints. Nothing is written before all values are known to
 // fit into an environment.
 func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer, rep *report) (prints []byte, err error) {
+	if req.Raw {
+		return nil, req.raw(found, values)
+	}
 	var ready []want
 	for _, w := range req.Wants {
 		ref, _ := secrets.ParseRef(w.Ref)
@@ -289,8 +297,10 @@ func fingerprints(key guard.Key, ready []want, found map[secrets.Ref]*secrets.Bu
 		all.Go(func() {
 			ref, _ := secrets.ParseRef(w.Ref)
 			errs[i] = found[ref].Use(func(v []byte) (err error) {
-				frames[i], err = guard.Fingerprint(key, w.Var, v).AppendBinary(nil)
-				return err
+				if frames[i], err = guard.Fingerprint(key, w.Var, v).AppendBinary(nil); err != nil {
+					return Mistake(err.Error(), "give the command a file instead; guard.exempt in the profile has it not looked for")
+				}
+				return nil
 			})
 		})
 	}

@@ -126,7 +126,7 @@ func (s *session) start() (err error) {
 	var resolver *resolving
 	if len(p.Credentials) > 0 || p.guarded() {
 		if resolver = s.opt.Early.takeResolver(); resolver == nil {
-			if resolver, err = beginResolver(); err != nil {
+			if resolver, err = beginResolver(nil); err != nil {
 				return err
 			}
 		}

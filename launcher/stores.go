@@ -61,26 +61,21 @@ func (s *Stores) Resolver() secrets.Resolver {
 	t := s.terminal()
 	programs := &s.Programs
 	programs.TTY, programs.Turn = t.tty, t.take
+	programs.Project = append(programs.Project, here()...)
 	if programs.Environ == nil {
 		programs.Environ = environWithout(passphraseVars())
 	}
 	named := func(name string, source secrets.Source) secrets.Source { return watched{source, name, &t.waiting} }
-	program := func(name string, source secrets.Source) secrets.Source {
-		if !s.Interrupted {
-			source = minding{source}
-		}
-		return named(name, source)
-	}
 	return secrets.Resolver{
 		"":               named("the default store", defaultStore{s}),
 		"env":            s.Env,
 		"file":           secrets.File{},
 		"keyring":        named("the keyring", s.Keyring.Services()),
 		"vault":          named("the vault", &s.Vault),
-		"op":             program("1Password", secrets.OnePassword{Runner: programs}),
-		"bw":             program("Bitwarden", secrets.Bitwarden{Runner: programs}),
-		"apple-password": program("Apple's keychain", secrets.ApplePasswords{Runner: programs}),
-		"cmd":            program("", secrets.Commands{Runner: programs, Declared: s.Commands}),
+		"op":             named("1Password", secrets.OnePassword{Runner: programs}),
+		"bw":             named("Bitwarden", secrets.Bitwarden{Runner: programs}),
+		"apple-password": named("Apple's keychain", secrets.ApplePasswords{Runner: programs}),
+		"cmd":            named("", secrets.Commands{Runner: programs, Declared: s.Commands}),
 	}
 }
 

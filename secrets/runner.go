@@ -32,6 +32,9 @@ type Runner struct {
 	// those inside them that it may not. A program in such a place that this user
 	// could write to is not started: an earlier launch may have left it there.
 	Changeable, Kept []string
+	// Project are places that others write to: what they left there under the
+	// name of a program is not started either.
+	Project []string
 
 	// TTY is the terminal that programs may ask at; nil: they have no stdin.
 	// All run in the background of it. One that wants to read is stopped by the
@@ -57,8 +60,10 @@ var (
 	errUnread = errors.New("not read")
 )
 
-// find gives the absolute path of a program; the first answer stays.
-func (r *Runner) find(name string) (string, error) {
+// Find gives the absolute path of a program; the first answer stays. The first
+// that PATH has counts: if it may not be run that is an error, and no other is
+// run in its place, since somebody may have meant to be found.
+func (r *Runner) Find(name string) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f, ok := r.paths[name]; ok {
@@ -86,18 +91,26 @@ func (r *Runner) search(name string) (string, error) {
 			}
 		}
 	}
-	err := errNotInstalled
 	for _, path := range candidates {
 		if !executable(path) {
 			continue
 		}
-		if dir := r.changeable(path); dir != "" {
-			err = fmt.Errorf("%s is in %s, which the command may change, so it is not run", path, dir)
-			continue
+		if dir := plantable(path, r.Changeable, r.Kept); dir != "" {
+			return "", &planted{path, dir, "which the command may change"}
+		}
+		if dir := plantable(path, r.Project, nil); dir != "" {
+			return "", &planted{path, dir, "the project that ward was started in"}
 		}
 		return path, nil
 	}
-	return "", err
+	return "", errNotInstalled
+}
+
+// planted is a program where others could have put it.
+type planted struct{ path, place, why string }
+
+func (p *planted) Error() string {
+	return fmt.Sprintf("%s is in %s, %s, so it is not run", p.path, p.place, p.why)
 }
 
 func (r *Runner) getenv(name string) string {
@@ -116,16 +129,16 @@ func (r *Runner) environ() []string {
 	return r.Environ
 }
 
-// changeable gives the place of Changeable that holds the program, be it by its
-// own name or behind links.
-func (r *Runner) changeable(path string) string {
+// plantable gives the place that holds the program, be it by its own name or
+// behind links, if this user could write it there.
+func plantable(path string, places, kept []string) string {
 	names := []string{path}
 	if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
 		names = append(names, real)
 	}
 	for _, name := range names {
-		place := within(name, r.Changeable)
-		if place != "" && within(name, r.Kept) == "" && (writable(name) || writable(filepath.Dir(name))) {
+		place := within(name, places)
+		if place != "" && within(name, kept) == "" && (writable(name) || writable(filepath.Dir(name))) {
 			return place
 		}
 	}
@@ -191,7 +204,7 @@ func (r *Runner) run(ctx context.Context, j job) (*answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path, err := r.find(j.argv[0])
+	path, err := r.Find(j.argv[0])
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +243,10 @@ func (r *Runner) run(ctx context.Context, j job) (*answer, error) {
 // failed makes an *Error of what run returned.
 func failed(name, where, program, install string, err error) *Error {
 	e := &Error{Name: name, Where: where, Err: err}
+	if p, ok := errors.AsType[*planted](err); ok {
+		e.Fix = "take " + filepath.Dir(p.path) + " out of PATH"
+		return e
+	}
 	switch {
 	case err == errNotInstalled:
 		e.Err, e.Fix = fmt.Errorf("%s is not installed", program), install

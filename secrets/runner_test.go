@@ -270,6 +270,40 @@ func TestProgramsAreFound(t *testing.T) {
 	}
 }
 
+// A program that lies in the project is not run, and none is instead of it.
+func TestProgramsPlanted(t *testing.T) {
+	s := newStage(t, "op")
+	s.put(t, "V/i/f", []byte("v"))
+	project := t.TempDir()
+	left := filepath.Join(project, "op")
+	if err := os.WriteFile(left, []byte("#!/bin/sh\nprintf other\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	behind := t.TempDir()
+	if err := os.Symlink(left, filepath.Join(behind, "op")); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(s.dir, "bin")
+	for _, c := range []struct{ path, where string }{
+		{project + ":" + bin, project}, {behind + ":" + bin, behind}, {bin + ":" + project, ""},
+	} {
+		r := s.runner()
+		r.Environ[0] = "PATH=" + c.path
+		r.Project = []string{project}
+		b, err := OnePassword{r}.Fetch(t.Context(), "V/i/f")
+		if c.where == "" {
+			if err != nil || string(plain(t, b)) != "v" {
+				t.Errorf("%s: %v", c.path, err)
+			}
+			continue
+		}
+		want := "secret V/i/f: 1Password: " + c.where + "/op is in " + project + ", the project that ward was started in, so it is not run"
+		if fmt.Sprint(err) != want || hintOf(err) != "take "+c.where+" out of PATH" {
+			t.Errorf("%s: %v, want %s\nhint: %s", c.path, err, want, hintOf(err))
+		}
+	}
+}
+
 // The path is looked up once: what is put in front of PATH later is not run.
 func TestProgramsAreFoundOnce(t *testing.T) {
 	s := newStage(t, "op")

@@ -44,7 +44,7 @@ func greet(ctx context.Context, caller detect.Caller) {
 	known := detect.Known{Path: filepath.Join(host.State(), "known_callers.json")}
 	isNew, err := known.See(ctx, caller)
 	if err != nil {
-		note("the list of known callers: %v", err)
+		note("%v", err)
 	} else if isNew {
 		note("seen for the first time: %s (%s)", caller.Who(), caller.Path)
 	}

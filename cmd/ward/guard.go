@@ -40,11 +40,17 @@ const maxPayload = broker.MaxPayload
 
 // Run is `ward guard hook`.
 func (c *guardHookCmd) Run(stdout io.Writer) error {
+	environ, err := launcher.Hide() // what comes may hold secrets
+	if err != nil {
+		return &exit{2, err}
+	}
 	payload, err := io.ReadAll(io.LimitReader(os.Stdin, maxPayload+1))
 	if err != nil {
 		payload = nil
 	}
-	hook := guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: maskStored}
+	hook := guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: func(text []byte) ([]byte, error) {
+		return maskStored(text, environ)
+	}}
 	if brokerAddr() != "" {
 		hook.Mask = maskInside
 	}
@@ -77,12 +83,12 @@ func maskInside(text []byte) ([]byte, error) {
 }
 
 // maskStored reads the default store for one text: this process ends right after.
-func maskStored(text []byte) ([]byte, error) {
+func maskStored(text []byte, environ io.ReaderAt) ([]byte, error) {
 	key, err := guard.NewKey()
 	if err != nil {
 		return nil, err
 	}
-	stored, err := launcher.ReadStored(context.Background(), key)
+	stored, err := launcher.ReadStored(context.Background(), key, environ)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +142,11 @@ func storedPrints(ask bool) (guard.Key, launcher.Stored, error) {
 	if launcher.Nested() {
 		return key, launcher.Stored{}, &exit{codeRefused, launcher.Mistake("stored secrets: out of reach inside a launch", "what is printed here goes through the launch's guard")}
 	}
-	stored, err := launcher.FetchStored(key, ask)
+	environ, err := launcher.Hide() // the stream or the files may hold secrets
+	if err != nil {
+		return key, launcher.Stored{}, err
+	}
+	stored, err := launcher.FetchStored(key, ask, environ)
 	if err == nil && stored.Unread != "" {
 		err = launcher.Mistake(stored.Unread, "unlock the store; the vault takes WARD_VAULT_PASSPHRASE_FILE too")
 	}

@@ -61,3 +61,17 @@ func TestGuardHookTime(t *testing.T) {
 		t.Errorf("the hook takes %v, and %v inside a launch, want less than %v", outside, inside, maxHook)
 	}
 }
+
+// The hook opens the vault by the passphrase in its environment, for an ordinary user too, whose hidden processes may not
+// open their own /proc/self/environ.
+func TestGuardHookOpensVault(t *testing.T) {
+	p := ordinary(t)
+	p.vault()
+	value := secretValue()
+	p.store(t, "acme/token", value)
+	cmd := p.command(t, p.ward, "guard", "hook", "--agent", "claude")
+	cmd.Stdin = strings.NewReader(hookPayload(t, "it is "+value))
+	if o := end(t, cmd); o.code != 0 || !strings.Contains(o.stdout, "it is sk-***") || strings.Contains(o.stdout, value[8:]) {
+		t.Errorf("%+v", o)
+	}
+}

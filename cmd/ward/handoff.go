@@ -123,6 +123,10 @@ func (c *handoffCmd) Run(stdout io.Writer) error {
 		return refused(err)
 	}
 	defer value.Destroy()
+	// Not before: whoever gave it wanted to see which program asks.
+	if _, err := launcher.Hide(); err != nil {
+		return err
+	}
 	err = value.Use(func(v []byte) error { _, err := stdout.Write(v); return err })
 	if err != nil {
 		return err

@@ -157,7 +157,7 @@ func TestOnePasswordFails(t *testing.T) {
 		{"missing", "", "op://Work/none/key", "secret op://Work/none/key: not found in 1Password's vault Work\n", "op item list --vault Work"},
 		{"signed out", "OP_SESSION_my=", "op://Work/api/key", "secret op://Work/api/key: 1Password: not signed in\n", `eval "$(op signin)"`},
 		{"not installed", "PATH=/usr/bin:/bin", "op://Work/api/key", "secret op://Work/api/key: 1Password: its program op is not installed\n", "1password-cli"},
-		{"left in the project", "PATH=" + inside + ":/usr/bin:/bin", "op://Work/api/key", "secret op://Work/api/key: 1Password: " + inside + "/op is in " + p.project + ", which the command may change, so it is not run\n", ""},
+		{"left in the project", "PATH=" + inside + ":/usr/bin:/bin", "op://Work/api/key", "secret op://Work/api/key: 1Password: " + inside + "/op is in " + p.project + ", which the command may change, so it is not run\n", "take " + inside + " out of PATH"},
 		{"undeclared", "", "cmd://none", "--env-credential-map: cmd://none: the profile declares no such command\n", `"credential_capture": {"none"`},
 	} {
 		cmd := p.run(t, "--env-credential-map", c.ref, "KEY", "--", "touch", "started")
@@ -315,7 +315,7 @@ func TestWaitingLine(t *testing.T) {
 	}
 }
 
-// ward get reads the same places, and Ctrl-C ends the program there too.
+// ward get reads the same places, and however ward ends there, the program does too.
 func TestGetFromOnePassword(t *testing.T) {
 	p := one(t)
 	value := secretValue()
@@ -323,15 +323,28 @@ func TestGetFromOnePassword(t *testing.T) {
 	if o := end(t, p.command(t, p.ward, "get", "--raw", "op://Work/api/key")); o.stdout != value || o.code != 0 {
 		t.Errorf("%+v", o)
 	}
-	term := p.atTerminal(t, p.command(t, p.ward, "get", "--raw", "op://Work/hangs/key"))
-	until(t, "op runs", func() bool { _, err := os.Stat(filepath.Join(dir, "pid")); return err == nil })
-	term.await(t, 0, "waiting for 1Password…")
-	term.press(t, ctrlC)
-	if code := term.code(t); code != 1 || !strings.Contains(term.shown(), "secret op://Work/hangs/key: 1Password: ") {
-		t.Errorf("exit %d: %q", code, term.shown())
-	}
-	if left := withArgument("op://Work/hangs/key"); len(left) > 0 {
-		t.Errorf("still there: %v", left)
+	for _, c := range []struct {
+		what string
+		do   func(*testing.T, *terminal, int, int)
+		code int
+		says string
+	}{
+		{"Ctrl-C", key(ctrlC), 1, "secret op://Work/hangs/key: interrupted"},
+		{"SIGTERM", send(syscall.SIGTERM), 1, "secret op://Work/hangs/key: interrupted"},
+		{"SIGKILL", send(syscall.SIGKILL), 1009, ""},
+	} {
+		os.Remove(filepath.Join(dir, "pid"))
+		term := p.atTerminal(t, p.command(t, p.ward, "get", "--raw", "op://Work/hangs/key"))
+		until(t, "op runs", func() bool { _, err := os.Stat(filepath.Join(dir, "pid")); return err == nil })
+		term.await(t, 0, "waiting for 1Password…")
+		c.do(t, term, term.cmd.Process.Pid, 0)
+		if code := term.code(t); code != c.code || !strings.Contains(term.shown(), c.says) {
+			t.Errorf("%s: exit %d: %q", c.what, code, term.shown())
+		}
+		until(t, c.what+": op ends", func() bool { return len(withArgument("op://Work/hangs/key")) == 0 })
+		if term.mode(t) != term.before {
+			t.Errorf("%s: the terminal is left as %s\nwant %s", c.what, term.mode(t), term.before)
+		}
 	}
 }
 

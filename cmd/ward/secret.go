@@ -20,7 +20,7 @@ type storeFlag struct {
 }
 
 // open gives the places of secrets for a command that a person types. Inside a launch there are none: the keyring and
-// the vault are out of reach there, and saying so beats "not found".
+// the vault are out of reach there, and saying so beats "not found". The process is hidden before it has any value.
 func (f storeFlag) open() (*launcher.Stores, error) {
 	host, err := launcher.ThisHost()
 	if err != nil {
@@ -29,7 +29,11 @@ func (f storeFlag) open() (*launcher.Stores, error) {
 	if host.Nested {
 		return nil, &exit{codeRefused, launcher.Mistake("secrets: out of reach inside a launch", "run this outside; a launch gets its secrets from its profile")}
 	}
-	s, err := launcher.OpenStores(nil)
+	environ, err := launcher.Hide()
+	if err != nil {
+		return nil, err
+	}
+	s, err := launcher.OpenStores(environ)
 	if err != nil {
 		return nil, err
 	}

@@ -33,11 +33,6 @@ func events(agent guard.Agent) []event {
 	return []event{{"postToolUse", false}, {"afterShellExecution", false}, {"beforeReadFile", false}}
 }
 
-// Agents are those that can be told.
-func Agents() []guard.Agent {
-	return []guard.Agent{guard.Claude, guard.Codex, guard.GeminiCLI, guard.Cursor}
-}
-
 // patience is how long an agent waits for an answer, in seconds, before it goes on without one.
 const patience = 60
 

@@ -1,0 +1,58 @@
+package main_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPlanted: a program that an earlier launch left in the project does not get what opens the store, whether the
+// project is open in this launch or not, and in no launch.
+func TestPlanted(t *testing.T) {
+	p := one(t)
+	value := secretValue()
+	dir := p.onePassword(t, map[string]string{"api.key": value})
+	script := "#!/bin/sh\necho $OP_SERVICE_ACCOUNT_TOKEN >" + p.home + "/stolen\n"
+	for _, name := range []string{"node_modules/.bin/op", "sub/"} {
+		if err := os.MkdirAll(filepath.Join(p.project, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write(t, "node_modules/.bin/op", []byte(script), 0o755)
+	own := filepath.Join(p.home, ".local", "bin")
+	err := errors.Join(os.MkdirAll(own, 0o755), os.MkdirAll(filepath.Join(p.project, ".git"), 0o755), os.Link(filepath.Join(dir, "op"), filepath.Join(own, "op")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	planted := filepath.Join(p.project, "node_modules", ".bin")
+	get := []string{p.ward, "get", "op://Work/api/key", "--raw"}
+	run := []string{p.ward, "run", "--guard", "off", "--env-credential-map", "op://Work/api/key", "KEY", "--", "sh", "-c", `printf %s "$KEY"`}
+	for _, c := range []struct {
+		what, at, path string
+		argv           []string
+		code           int
+	}{
+		{"get", p.project, planted + ":" + dir, get, 1},
+		{"get below the repository's root", filepath.Join(p.project, "sub"), planted + ":" + dir, get, 1},
+		{"run", p.project, planted + ":" + dir, run, 125},
+		{"run with another working directory", p.home, planted + ":" + dir, append([]string{p.ward, "run", "--workdir", p.project}, run[2:]...), 125},
+		{"get, where the real one comes first", p.project, dir + ":" + planted, get, 0},
+		{"get at home, with a program of one's own", p.home, own, get, 0},
+		{"get in the project, with a program of one's own", p.project, own, get, 0},
+	} {
+		cmd := p.command(t, c.argv...)
+		cmd.Dir = c.at
+		cmd.Env = append(cmd.Env, "PATH="+c.path+":/usr/bin:/bin")
+		o := end(t, cmd)
+		refused := strings.Contains(o.stderr, planted+"/op is in "+p.project+", the project that ward was started in, so it is not run") &&
+			strings.Contains(o.stderr, "take "+planted+" out of PATH")
+		if o.code != c.code || refused != (c.code != 0) || c.code == 0 && o.stdout != value {
+			t.Errorf("%s: %+v", c.what, o)
+		}
+		if _, err := os.Stat(filepath.Join(p.home, "stolen")); err == nil {
+			t.Fatalf("%s: what was planted ran", c.what)
+		}
+	}
+}

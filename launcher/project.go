@@ -1,0 +1,57 @@
+package launcher
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"ward/sandbox"
+)
+
+// project gives the places in which programs may have been planted by whoever writes the project: the directories, and
+// the root of the repository that each is in, which is the nearest parent with .git; by name and with links followed. An
+// agent of an earlier launch, or a package that was installed, may have left a program there.
+//
+// What holds the home directory is no project, be it home itself, /, or a home that is kept in git: ~/.local/bin has
+// programs of one's own. There, only --allow and the profile say what the command may change.
+func project(dirs ...string) (places []string) {
+	home, _ := os.UserHomeDir()
+	homes := []string{"/", home}
+	if real, err := filepath.EvalSymlinks(home); err == nil {
+		homes = append(homes, real)
+	}
+	add := func(dir string) bool {
+		if slices.ContainsFunc(homes, func(h string) bool { return h != "" && sandbox.Within(h, dir) }) {
+			return false
+		}
+		places = append(places, dir)
+		return true
+	}
+	for _, dir := range dirs {
+		names := []string{dir}
+		if real, err := filepath.EvalSymlinks(dir); err == nil && real != dir {
+			names = append(names, real)
+		}
+		for _, name := range names {
+			if !filepath.IsAbs(name) || !add(name) {
+				continue
+			}
+			for at := name; at != "/"; at = filepath.Dir(at) {
+				if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+					add(at)
+					break
+				}
+			}
+		}
+	}
+	return places
+}
+
+// here is the project that ward was started in.
+func here() []string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil // it was removed: there is nothing in it
+	}
+	return project(dir)
+}
