@@ -25,7 +25,7 @@ func filterGuard(t *testing.T, value string) *guard.Guard {
 }
 
 func TestFilter(t *testing.T) {
-	value := rand.Text() + rand.Text()
+	value := "7q" + rand.Text() + rand.Text() // no vendor begins a token so: what does is not masked
 	stars := strings.Repeat("*", len(value))
 	junk := make([]byte, 200_000)
 	rand.Read(junk)
@@ -55,7 +55,7 @@ func TestFilter(t *testing.T) {
 
 // What might begin a value comes out after a while even if nothing follows, and the rest is masked all the same.
 func TestFilterHolds(t *testing.T) {
-	value := rand.Text() + rand.Text()
+	value := "7q" + rand.Text() + rand.Text() // no vendor begins a token so: what does is not masked
 	in, type1 := io.Pipe()
 	shown, out := io.Pipe()
 	done := make(chan error, 1)
