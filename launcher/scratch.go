@@ -27,6 +27,7 @@ type scratch struct {
 
 const (
 	keepScratch = 24 * time.Hour
+	sweepEvery  = time.Hour
 	maxSlots    = 4096 // launches at one time
 	keptPrefix  = "kept-"
 )
@@ -155,8 +156,18 @@ func (s *scratch) aside() error {
 	return os.Chtimes(s.kept(), now, now)
 }
 
-// sweep removes what was put aside more than a day ago. A launch does it while it waits for stage two.
+// sweep removes what was put aside more than a day ago. A launch does it while it waits for stage two, and not more than
+// once in an hour: whoever launches all day has thousands of directories there, and to look at them takes longer than
+// the launch.
 func sweep(base string, now time.Time) {
+	marker := filepath.Join(base, "swept")
+	if info, err := os.Lstat(marker); err == nil && now.Sub(info.ModTime()).Abs() < sweepEvery {
+		return
+	}
+	if f, err := os.OpenFile(marker, os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW, 0o600); err == nil {
+		f.Close()
+		os.Chtimes(marker, now, now)
+	}
 	entries, err := os.ReadDir(base)
 	if err != nil {
 		return

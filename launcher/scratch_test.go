@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -95,6 +96,7 @@ func TestScratchLife(t *testing.T) {
 	if _, err := os.Stat(kept); err != nil {
 		t.Errorf("before a day is over: %v", err)
 	}
+	sweep(scratchBase(), time.Now().Add(keepScratch-time.Hour+sweepEvery/2))
 	sweep(scratchBase(), time.Now().Add(keepScratch+time.Hour))
 	if _, err := os.Stat(kept); err == nil {
 		t.Error("after a day it is still there")
@@ -152,4 +154,27 @@ func TestScratchMany(t *testing.T) {
 		seen[dir] = true
 	}
 	close(release)
+}
+
+// A launch does not look through what thousands of launches before it left: once in an hour is enough.
+func TestScratchIsSweptOnceInAnHour(t *testing.T) {
+	base := t.TempDir()
+	old := filepath.Join(base, keptPrefix+"old")
+	now := time.Now()
+	put := func() {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(old, 0o700), os.Chtimes(old, now.Add(-2*keepScratch), now.Add(-2*keepScratch))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		after time.Duration
+		gone  bool
+	}{{0, true}, {sweepEvery - time.Second, false}, {sweepEvery, true}, {-sweepEvery, true}} { // the last: the clock was set back
+		put()
+		sweep(base, now.Add(c.after))
+		if _, err := os.Stat(old); os.IsNotExist(err) != c.gone {
+			t.Errorf("after %v it is gone: %t, want %t", c.after, !c.gone, c.gone)
+		}
+	}
 }
