@@ -251,7 +251,7 @@ func (p *Plan) guard(merged *profiles.Profile, o Options, h Host) {
 		p.Stored = storedQuiet
 	}
 	for _, f := range merged.Guard.Files {
-		if path, err := p.links.resolve(f.Path); err == nil {
+		if path, err := p.links.resolve(f.Path); err == nil && p.Policy.Explain(path, sandbox.Read).Allowed {
 			p.Logins = append(p.Logins, path)
 		}
 	}

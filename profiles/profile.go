@@ -154,7 +154,7 @@ type Guard struct {
 	Mode   string     `json:"mode,omitempty"`   // redact, block, warn, off; "" is the launcher's default
 	Exempt []NameRule `json:"exempt,omitempty"` // credentials, by reference or variable, that are not looked for
 	// Files are looked for too, wherever they come up in the output: an agent's own login, which it may read and
-	// must not print. Where one is missing it is left out, whatever When says.
+	// must not print. One that is missing, or that the launch may not read, is left out, whatever When says.
 	Files   []PathRule `json:"files,omitempty"`
 	ModeWhy Why        `json:"-"`
 }
