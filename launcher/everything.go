@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -65,25 +64,14 @@ func ReadStored(ctx context.Context, key guard.Key, environ io.ReaderAt) (Stored
 		return Stored{}, err
 	}
 	stores.Keyring.Quiet = true
-	known, err := stores.Keyring.Index.All()
+	known, err := stores.Keep(ctx).Known()
 	if err != nil {
 		return Stored{}, err
 	}
-	place := stores.Default(ctx).Name
-	all := stores.fingerprints(ctx, key, false, func(name string) bool {
-		meta := known[name]
-		return len(meta.Marks) > 0 && (meta.Place == "vault") == (place == "vault")
-	})
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		meta := known[name]
-		if len(meta.Marks) == 0 || (meta.Place == "vault") != (place == "vault") {
-			continue
-		}
-		print, err := guard.ReadMarks(name, meta.Marks)
-		if err != nil {
-			return Stored{}, err
-		}
-		all.Marks = append(all.Marks, print)
+	all := stores.fingerprints(ctx, key, false, func(name string) bool { return len(known[name].Marks) > 0 })
+	var wrong []error
+	if all.Marks, wrong = marked(known, func(string) bool { return false }); len(wrong) > 0 {
+		return Stored{}, errors.Join(wrong...)
 	}
 	if len(all.Marks) == 0 || all.Unread != "" {
 		return all, nil
@@ -95,19 +83,13 @@ func ReadStored(ctx context.Context, key guard.Key, environ io.ReaderAt) (Stored
 }
 
 // everything adds the frames of all stored secrets to the resolver's answer.
-func (req request) everything(ctx context.Context, environ io.ReaderAt, rep *report) (frames []byte) {
+func (req request) everything(ctx context.Context, stores *Stores, rep *report) (frames []byte) {
 	if !req.All {
 		return nil
 	}
-	stores, err := OpenStores(environ)
-	if err != nil {
-		rep.Unread = err.Error()
-		return nil
-	}
-	var key guard.Key
-	copy(key[:], req.Key)
-	found := stores.fingerprints(ctx, key, req.Ask, nil)
+	found := stores.fingerprints(ctx, guard.Key(req.Key), req.Ask, func(string) bool { return false })
 	rep.Unread = found.Unread
+	var err error
 	for _, p := range found.Prints {
 		if frames, err = p.AppendBinary(frames); err != nil {
 			rep.Unread = err.Error()
@@ -129,10 +111,10 @@ func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool, skip
 		all.Unread = err.Error()
 		return all
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "_ward/") }) // ward's own
+	names = slices.DeleteFunc(names, func(name string) bool { return secrets.Reserved(secrets.Ref{Path: name}) })
 	var unread []string
 	for _, name := range names {
-		if skip != nil && skip(name) {
+		if skip(name) {
 			continue
 		}
 		value, err := choice.Store.Fetch(ctx, name)

@@ -3,6 +3,9 @@ package launcher
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"ward/guard"
 	"ward/secrets"
@@ -51,7 +54,7 @@ func (n noStore) List(context.Context) ([]string, error)                 { retur
 
 // Keep is the default store with what is known about its secrets.
 func (s *Stores) Keep(ctx context.Context) secrets.Keep {
-	k := secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}
+	k := s.unmarked(ctx)
 	k.Marks = func(ctx context.Context, value []byte) []byte {
 		key, err := s.MarksKey(ctx)
 		if err != nil {
@@ -62,15 +65,41 @@ func (s *Stores) Keep(ctx context.Context) secrets.Keep {
 	return k
 }
 
+func (s *Stores) unmarked(ctx context.Context) secrets.Keep {
+	return secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}
+}
+
 // MarksKey is what the marks in the index were made under. It is in the store, and made there when it is first asked
 // for. Nobody is asked for anything: where the store is locked, that is an error.
 func (s *Stores) MarksKey(ctx context.Context) (key guard.Key, err error) {
 	s.quiet.Store(true)
 	defer s.quiet.Store(false)
-	own, err := secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}.Own(ctx, marksKey, len(key))
+	return s.askMarksKey(ctx)
+}
+
+// askMarksKey is MarksKey that has the store ask for what opens it.
+func (s *Stores) askMarksKey(ctx context.Context) (key guard.Key, err error) {
+	own, err := s.unmarked(ctx).Own(ctx, marksKey, len(key))
 	copy(key[:], own)
 	clear(own)
 	return key, err
+}
+
+// marked gives prints of the secrets that have marks, in the order of their names, less those that skip names. wrong are
+// marks that cannot be read.
+func marked(known map[string]secrets.Meta, skip func(name string) bool) (prints []guard.Print, wrong []error) {
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if len(known[name].Marks) == 0 || skip(name) {
+			continue
+		}
+		p, err := guard.ReadMarks(name, known[name].Marks)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("stored secret %s: is not looked for: %w", name, err))
+			continue
+		}
+		prints = append(prints, p)
+	}
+	return prints, wrong
 }
 
 // Unguardable says why the guard could not find a value in a launch's output; "" where it could.

@@ -112,10 +112,14 @@ func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ i
 		return err
 	}
 	var rep report
-	unlocked, err := req.fromSessions()
-	var found map[secrets.Ref]*secrets.Buffer
+	// One for all that is read: what was opened, or chosen, for one secret is so for the next.
+	stores, err := OpenStores(environ)
+	var unlocked, found map[secrets.Ref]*secrets.Buffer
 	if err == nil {
-		found, err = req.fetch(ctx, environ, unlocked, &rep)
+		unlocked, err = req.fromSessions()
+	}
+	if err == nil {
+		found, err = req.fetch(ctx, stores, unlocked, &rep)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err() // who sent the signal waits for the end, and for no words
@@ -127,8 +131,8 @@ func resolve(ctx context.Context, in io.Reader, values, out io.Writer, environ i
 			rep.say(err)
 		}
 		prints = append(prints, req.logins(&rep)...)
-		prints = append(prints, req.everything(ctx, environ, &rep)...)
-		prints = append(prints, req.stored(ctx, environ, &rep)...)
+		prints = append(prints, req.everything(ctx, stores, &rep)...)
+		prints = append(prints, req.stored(ctx, stores, &rep)...)
 	}
 	head, merr := json.Marshal(rep)
 	if merr != nil {
@@ -178,11 +182,7 @@ func (r *report) say(err error) {
 	r.Errors = append(r.Errors, s)
 }
 
-func (req request) fetch(ctx context.Context, environ io.ReaderAt, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
-	stores, err := OpenStores(environ)
-	if err != nil {
-		return nil, err
-	}
+func (req request) fetch(ctx context.Context, stores *Stores, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
 	var mu sync.Mutex // notices come from the goroutines that fetch
 	stores.Keyring.Notice = func(s string) {
 		mu.Lock()
@@ -335,13 +335,11 @@ func (req request) seal(ready []want, found map[secrets.Ref]*secrets.Buffer, val
 // logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:
 // the command, which runs as the same user, cannot read it either.
 func (req request) logins(rep *report) (prints []byte) {
-	var key guard.Key
-	copy(key[:], req.Key)
 	for _, path := range req.Logins {
 		value, err := (secrets.File{}).Fetch(context.Background(), path)
 		if err == nil {
 			err = value.Use(func(v []byte) error {
-				prints, err = guard.Fingerprint(key, path, v).AppendBinary(prints)
+				prints, err = guard.Fingerprint(guard.Key(req.Key), path, v).AppendBinary(prints)
 				return err
 			})
 			value.Destroy()

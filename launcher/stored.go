@@ -3,13 +3,11 @@ package launcher
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"ward/guard"
 	"ward/secrets"
 )
 
@@ -35,53 +33,44 @@ func hasIndex(data string) bool {
 
 // stored gives prints of the stored secrets that the launch does not use, and the key that they were made under. What
 // is not looked for is said, unless there is nothing to look for.
-func (req request) stored(ctx context.Context, environ io.ReaderAt, rep *report) (prints []byte) {
+func (req request) stored(ctx context.Context, stores *Stores, rep *report) (frames []byte) {
 	if req.Stored == storedNone {
 		return nil
 	}
-	stores, err := OpenStores(environ)
-	if err != nil {
-		return nil
-	}
 	stores.Keyring.Quiet = req.Stored == storedQuiet
-	choice := stores.Default(ctx)
-	known, err := stores.Keyring.Index.All()
+	// What lies in the other store was marked under that one's key.
+	known, err := stores.Keep(ctx).Known()
 	if err != nil {
 		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error())
 		return nil
 	}
-	var names []string
-	for name, meta := range known {
-		// What lies in another store was marked under that one's key.
-		if len(meta.Marks) > 0 && (meta.Place == "vault") == (choice.Name == "vault") && !req.uses(name) {
-			names = append(names, name)
-		}
+	prints, wrong := marked(known, req.uses)
+	for _, err := range wrong {
+		rep.Notices = append(rep.Notices, err.Error())
 	}
-	if len(names) == 0 {
+	if len(prints) == 0 {
 		return nil
 	}
-	slices.Sort(names)
+	read := stores.MarksKey
 	if req.Stored == storedAsk {
-		stores.open(ctx)
+		read = stores.askMarksKey
 	}
-	key, err := stores.MarksKey(ctx)
+	key, err := read(ctx)
 	if err != nil {
 		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error()+storedHint(err))
 		return nil
 	}
 	rep.StoredKey = key[:]
-	for _, name := range names {
-		p, err := guard.ReadMarks(name, known[name].Marks)
-		if err == nil {
-			prints, err = p.AppendBinary(prints)
-		}
+	for _, p := range prints {
+		frame, err := p.AppendBinary(frames)
 		if err != nil {
-			rep.Notices = append(rep.Notices, "stored secret "+name+": is not looked for: "+err.Error())
+			rep.Notices = append(rep.Notices, "stored secret "+p.Name+": is not looked for: "+err.Error())
 			continue
 		}
+		frames = frame
 		rep.Stored++
 	}
-	return prints
+	return frames
 }
 
 func storedHint(err error) string {
@@ -97,11 +86,4 @@ func (req request) uses(name string) bool {
 		_, bare, scheme := strings.Cut(w.Ref, "://")
 		return !scheme && w.Ref == name || bare == "ward/"+name || bare == name
 	})
-}
-
-// open has the store ask for what opens it. Its answer is of no interest: what is read next says whether it is open.
-func (s *Stores) open(ctx context.Context) {
-	if value, err := s.Default(ctx).Store.Fetch(ctx, "_ward/"+marksKey); err == nil {
-		value.Destroy()
-	}
 }

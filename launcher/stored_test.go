@@ -81,7 +81,11 @@ func TestStoredSecretsAreLookedFor(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			req := request{Stored: c.mode, Exempt: []string{"team/exempt"}, Wants: []want{{Ref: "team/used", Var: "USED"}}}
 			var rep report
-			frames := bytes.NewReader(req.stored(context.Background(), environ(c.passphrase), &rep))
+			stores, err := OpenStores(environ(c.passphrase))
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames := bytes.NewReader(req.stored(context.Background(), stores, &rep))
 			var prints []guard.Print
 			for frames.Len() > 0 {
 				p, err := guard.ReadPrint(frames)
@@ -122,5 +126,30 @@ func TestStoredNeedsAnIndex(t *testing.T) {
 		if !hasIndex(dir) {
 			t.Errorf("%s: not found", name)
 		}
+	}
+}
+
+// What was opened for a credential of the launch is open for the marks too: nobody is asked twice, and nothing is left
+// out for want of a passphrase that was typed a moment ago.
+func TestStoredAfterTheStoreWasOpened(t *testing.T) {
+	storedWorld(t)
+	stores, err := OpenStores(strings.NewReader(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	stores.Vault.Passphrase = func(context.Context, string, bool) (*secrets.Buffer, error) {
+		asked++
+		return secrets.ReadBuffer(strings.NewReader(os.Getenv("WARD_TEST_PHRASE")), 1000)
+	}
+	value, err := stores.Vault.Fetch(context.Background(), "_ward/"+marksKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value.Destroy()
+	var rep report
+	request{Stored: storedQuiet}.stored(context.Background(), stores, &rep)
+	if rep.Stored != 3 || len(rep.Notices) > 0 || asked != 1 {
+		t.Errorf("%d secrets are looked for, %q, and the passphrase was asked for %d times; want 3, nothing said, once", rep.Stored, rep.Notices, asked)
 	}
 }

@@ -42,8 +42,8 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 	if err != nil {
 		return done, Mistake("unlock: "+err.Error(), "a person has to be at the terminal for this")
 	}
-	choice := s.Default(ctx)
-	names, strict, err := s.below(ctx, choice.Store, u.Prefix)
+	keep := s.Keep(ctx)
+	names, strict, err := below(ctx, keep, u.Prefix)
 	if err != nil {
 		return done, err
 	}
@@ -53,9 +53,9 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 		if len(strict) > 0 {
 			fix = "what is there is asked for every time: " + strings.Join(strict, ", ")
 		}
-		return done, Mistake("unlock "+u.Prefix+": the "+choice.Name+" has nothing to unlock there", fix)
+		return done, Mistake("unlock "+u.Prefix+": the "+keep.Name+" has nothing to unlock there", fix)
 	}
-	if choice.Name == "vault" {
+	if keep.Name == "vault" {
 		s.Vault.Passphrase = func(_ context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
 			return AskSecret(prompt, confirm)
 		}
@@ -68,7 +68,7 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 			return done, err
 		}
 	}
-	values, err := fetchNamed(ctx, choice.Store, names)
+	values, err := fetchNamed(ctx, keep.Store, names)
 	if err != nil {
 		return done, err
 	}
@@ -82,12 +82,12 @@ func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err er
 }
 
 // below lists the names that are the prefix or lie below it, those that are asked for every time apart.
-func (s *Stores) below(ctx context.Context, store secrets.Store, prefix string) (names, strict []string, err error) {
-	all, err := store.List(ctx)
+func below(ctx context.Context, keep secrets.Keep, prefix string) (names, strict []string, err error) {
+	all, err := keep.Store.List(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	known, err := s.Keyring.Index.All()
+	known, err := keep.Known()
 	if err != nil {
 		return nil, nil, err // what is strict is not known: closed
 	}

@@ -31,7 +31,7 @@ func (k Keep) Check(ctx context.Context, now time.Time) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := k.Index.All()
+	known, err := k.Known()
 	if err != nil {
 		return nil, err
 	}

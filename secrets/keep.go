@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -344,6 +345,16 @@ func (b *Buffer) equal(other *Buffer) (same bool) {
 	return same
 }
 
+// Known is what the index knows about the secrets of this store, by name. Of a
+// name that the other store has, and of ward's own values, it knows nothing.
+func (k Keep) Known() (map[string]Meta, error) {
+	known, err := k.Index.All()
+	maps.DeleteFunc(known, func(name string, meta Meta) bool {
+		return meta.Place != k.place() || strings.HasPrefix(name, reserved)
+	})
+	return known, err
+}
+
 // Entries lists what the store has, sorted by name.
 func (k Keep) Entries(ctx context.Context) ([]Entry, error) {
 	names, err := k.Store.List(ctx)
@@ -368,13 +379,13 @@ func (k Keep) Entries(ctx context.Context) ([]Entry, error) {
 // Lost lists the names that the index has for this store and the store has not:
 // a removal that was cut short, or a vault that was moved away.
 func (k Keep) Lost(ctx context.Context) (names []string, err error) {
-	known, err := k.Index.All()
+	known, err := k.Known()
 	if err != nil {
 		return nil, err
 	}
 	stored, err := k.Store.List(ctx)
-	for name, meta := range known {
-		if meta.Place == k.place() && !slices.Contains(stored, name) && !strings.HasPrefix(name, reserved) {
+	for name := range known {
+		if !slices.Contains(stored, name) {
 			names = append(names, name)
 		}
 	}
