@@ -158,7 +158,7 @@ func (c *Clipboard) settle(ctx context.Context, value *secrets.Buffer) error {
 		if err != nil {
 			return err
 		}
-		same := equal(now, value)
+		same := now.Equal(value)
 		now.Destroy()
 		if same {
 			return nil

@@ -101,7 +101,7 @@ func TestClipboard(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !equal(got, locked(t, []byte(value))) {
+				if !got.Equal(locked(t, []byte(value))) {
 					t.Errorf("read %d bytes, want %d", got.Len(), len(value))
 				}
 				got.Destroy()

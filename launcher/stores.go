@@ -176,7 +176,7 @@ func askSecret(ctx context.Context, prompt string, confirm bool) (*secrets.Buffe
 			first.Destroy()
 			return nil, err
 		}
-		same := equal(first, second)
+		same := first.Equal(second)
 		second.Destroy()
 		if same {
 			return first, nil
@@ -185,16 +185,6 @@ func askSecret(ctx context.Context, prompt string, confirm bool) (*secrets.Buffe
 		fmt.Fprintln(tty, "ward: the two do not match")
 	}
 	return nil, errors.New("the two did not match, three times")
-}
-
-func equal(a, b *secrets.Buffer) (same bool) {
-	a.Use(func(x []byte) error {
-		return b.Use(func(y []byte) error {
-			same = string(x) == string(y)
-			return nil
-		})
-	})
-	return same
 }
 
 // askOnce reads a line, until ctx ends.

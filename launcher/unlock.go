@@ -2,14 +2,12 @@ package launcher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"ward/detect"
-	"ward/launcher/broker"
 	sessions "ward/launcher/session"
 	"ward/secrets"
 )
@@ -132,11 +130,7 @@ func FromSession(name string, action detect.Action, caller detect.Caller) (*secr
 	if err != nil || !slices.ContainsFunc(mine, func(i sessions.Info) bool { return slices.Contains(i.Names, name) }) {
 		return nil, sessions.ErrNone
 	}
-	file, err := secrets.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	config, err := secrets.LoadConfig(file)
+	config, err := loadConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -149,29 +143,19 @@ func FromSession(name string, action detect.Action, caller detect.Caller) (*secr
 // fromSessions takes those of the wanted secrets that the user's terminal has unlocked. It runs in the resolver before
 // that has any other value: the session wants to see what program asks, so for that moment it may be looked at.
 func (req request) fromSessions() (map[secrets.Ref]*secrets.Buffer, error) {
-	found := map[secrets.Ref]*secrets.Buffer{}
 	if !sessions.Any() { // no launch looks at its parents for nothing
-		return found, nil
+		return nil, nil
 	}
 	caller, err := sessions.Caller()
-	if err != nil || !sessions.Near(caller) {
-		return found, nil
+	if err != nil {
+		return nil, nil
 	}
-	if err := showProcess(); err != nil {
-		return nil, err
-	}
+	var refs []secrets.Ref
 	for _, w := range req.Wants {
-		ref, err := secrets.ParseRef(w.Ref)
-		if err != nil || ref.Scheme != "" || found[ref] != nil {
-			continue
-		}
-		value, err := FromSession(ref.Path, detect.RunCredential, caller)
-		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
-			return nil, refusal
-		}
-		if err == nil { // else it has none, or is ending
-			found[ref] = value
+		if ref, err := secrets.ParseRef(w.Ref); err == nil && !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
 		}
 	}
-	return found, hideProcess()
+	found, _, err := unlocked(refs, detect.RunCredential, caller)
+	return found, err
 }

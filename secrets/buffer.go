@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -157,6 +158,14 @@ func (b *Buffer) Len() int {
 	b.m.mu.RLock()
 	defer b.m.mu.RUnlock()
 	return b.m.n
+}
+
+// Equal says whether two buffers hold the same value.
+func (b *Buffer) Equal(other *Buffer) (same bool) {
+	b.Use(func(x []byte) error {
+		return other.Use(func(y []byte) error { same = bytes.Equal(x, y); return nil })
+	})
+	return same
 }
 
 // Destroy wipes the value and gives the memory back. It waits for running

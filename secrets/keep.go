@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -286,7 +285,7 @@ func (k Keep) Rotate(ctx context.Context, name string, value *Buffer, change fun
 		return err
 	}
 	defer old.Destroy()
-	if old.equal(value) {
+	if old.Equal(value) {
 		if _, begun, err := k.Index.Get(name + staged); err != nil || !begun {
 			return k.fail(name, cmp.Or(err, errors.New("the new value is the one that is stored")))
 		}
@@ -327,7 +326,7 @@ func (k Keep) Same(ctx context.Context, name string, value *Buffer) (bool, error
 		return false, err
 	}
 	defer stored.Destroy()
-	return stored.equal(value), nil
+	return stored.Equal(value), nil
 }
 
 func (k Keep) verify(ctx context.Context, name string, value *Buffer) error {
@@ -336,13 +335,6 @@ func (k Keep) verify(ctx context.Context, name string, value *Buffer) error {
 		err = k.fail(name, errors.New("what was read back is not what was stored"))
 	}
 	return err
-}
-
-func (b *Buffer) equal(other *Buffer) (same bool) {
-	b.Use(func(x []byte) error {
-		return other.Use(func(y []byte) error { same = bytes.Equal(x, y); return nil })
-	})
-	return same
 }
 
 // Known is what the index knows about the secrets of this store, by name. Of a
