@@ -314,7 +314,8 @@ func (s *session) typing(to *os.File) {
 	}
 }
 
-func times(n int) string {
+// Times is how often something happened, in words.
+func Times(n int) string {
 	if n == 1 {
 		return "1 time"
 	}

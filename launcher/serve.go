@@ -194,7 +194,7 @@ func (s *session) summary() {
 		verb = "saw"
 	}
 	for _, name := range names {
-		s.say("%s %s %s", verb, name, times(masked[name]))
+		s.say("%s %s %s", verb, name, Times(masked[name]))
 		s.record(audit.Event{Event: "masked", What: name, Count: masked[name]})
 	}
 	refused := s.cmd.Refused()
@@ -210,9 +210,9 @@ func (s *session) summary() {
 			continue
 		}
 		if r.Hint == "" {
-			s.say("refused: %s (%s)", r.What, times(r.Count))
+			s.say("refused: %s (%s)", r.What, Times(r.Count))
 		} else {
-			s.say("refused: %s (%s); %s allows it", r.What, times(r.Count), r.Hint)
+			s.say("refused: %s (%s); %s allows it", r.What, Times(r.Count), r.Hint)
 		}
 	}
 	if len(refused) > 0 && !s.opt.Silent && isTerminal(2) || s.opt.Verbose {

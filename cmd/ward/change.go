@@ -21,14 +21,8 @@ func (rmCmd) Help() string { return "ward rm github_token" }
 // Run is `ward rm`.
 func (c *rmCmd) Run() error {
 	ctx := context.Background()
-	s, err := c.open()
+	s, _, err := c.begin(ctx, detect.Remove, c.Key)
 	if err != nil {
-		return err
-	}
-	if err := bareName(c.Key); err != nil {
-		return err
-	}
-	if _, err := allowed(ctx, detect.Remove, c.Key); err != nil {
 		return err
 	}
 	keep := s.Keep(ctx)
@@ -51,14 +45,8 @@ func (mvCmd) Help() string { return "ward mv github_token acme/ci/GITHUB_TOKEN" 
 // Run is `ward mv`.
 func (c *mvCmd) Run() error {
 	ctx := context.Background()
-	s, err := c.open()
+	s, _, err := c.begin(ctx, detect.Move, c.Old, c.New)
 	if err != nil {
-		return err
-	}
-	if err := errors.Join(bareName(c.Old), bareName(c.New)); err != nil {
-		return err
-	}
-	if _, err := allowed(ctx, detect.Move, c.Old+" "+c.New); err != nil {
 		return err
 	}
 	keep := s.Keep(ctx)
@@ -86,14 +74,8 @@ func (rotateCmd) Help() string { return "ward rotate acme/api/TOKEN --expires 90
 // read back.
 func (c *rotateCmd) Run() error {
 	ctx := context.Background()
-	s, err := c.open()
+	s, _, err := c.begin(ctx, detect.Rotate, c.Key)
 	if err != nil {
-		return err
-	}
-	if err := bareName(c.Key); err != nil {
-		return err
-	}
-	if _, err := allowed(ctx, detect.Rotate, c.Key); err != nil {
 		return err
 	}
 	keep := s.Keep(ctx)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -54,9 +53,7 @@ func (c *doctorCmd) Run(stdout io.Writer) error {
 		return err
 	}
 	if c.JSON {
-		encoder := json.NewEncoder(stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(d)
+		err = printJSON(stdout, d)
 	} else {
 		err = d.print(stdout)
 	}

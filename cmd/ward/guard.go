@@ -120,16 +120,9 @@ func (c *guardFilterCmd) Run(stdout io.Writer) error {
 	}
 	err = launcher.Filter(os.Stdin, stdout, g)
 	for _, hit := range g.Stats() {
-		note("masked %s %s", hit.Name, timesWord(hit.Count))
+		note("masked %s %s", hit.Name, launcher.Times(hit.Count))
 	}
 	return err
-}
-
-func timesWord(n int) string {
-	if n == 1 {
-		return "1 time"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 // storedPrints fetches the fingerprints of what is stored. Where not all can be had there is an error: to look for some

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ward/launcher"
 	"ward/launcher/scan"
 )
 
@@ -68,9 +68,7 @@ func (c *guardScanCmd) print(stdout io.Writer, s *scan.Scan, finds []scan.Find) 
 		if finds == nil {
 			finds = []scan.Find{}
 		}
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(scanned{p.Files, p.Bytes, finds})
+		return printJSON(stdout, scanned{p.Files, p.Bytes, finds})
 	}
 	counts := map[string]int{}
 	for _, f := range finds {
@@ -81,7 +79,7 @@ func (c *guardScanCmd) print(stdout io.Writer, s *scan.Scan, finds []scan.Find) 
 	}
 	for _, f := range finds {
 		if n := counts[f.Name]; n > 0 {
-			note("found %s %s", f.Name, timesWord(n))
+			note("found %s %s", f.Name, launcher.Times(n))
 			delete(counts, f.Name)
 		}
 	}

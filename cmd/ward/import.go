@@ -58,7 +58,7 @@ func (c *importCmd) Run(stdout io.Writer) error {
 	fresh := !c.DryRun && keep.Name == "vault" && !s.Vault.Exists()
 	rows, deleted, err := s.Import(ctx, keep, launcher.Import{File: c.File, Prefix: prefix, Over: c.Force, Delete: c.Delete, Dry: c.DryRun})
 	if fresh && s.Vault.Exists() {
-		note("made a vault in %s, since there is no keyring here; its passphrase opens it", s.Vault.Dir)
+		newVault(s)
 	}
 	if werr := c.show(stdout, rows); werr != nil {
 		return werr

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -96,13 +95,6 @@ func (c *lsCmd) Run(stdout io.Writer) error {
 	return nil
 }
 
-func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
-}
-
 func table(w io.Writer, entries []secrets.Entry) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tTYPE\tEXPIRES\tCHANGED\tBUNDLE\t\tDESCRIPTION")
@@ -132,14 +124,8 @@ func (peekCmd) Help() string { return "ward peek acme/api/TOKEN" }
 // Run is `ward peek`: the first characters, at most 8 and at most a quarter of the value, from the index alone.
 func (c *peekCmd) Run(stdout io.Writer) error {
 	ctx := context.Background()
-	s, err := c.open()
+	s, _, err := c.begin(ctx, detect.Peek, c.Key)
 	if err != nil {
-		return err
-	}
-	if err := bareName(c.Key); err != nil {
-		return err
-	}
-	if _, err := allowed(ctx, detect.Peek, c.Key); err != nil {
 		return err
 	}
 	keep := s.Keep(ctx)

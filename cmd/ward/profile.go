@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -60,10 +59,7 @@ func (c *profileShowCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	encoder := json.NewEncoder(stdout)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(p)
+	return printJSON(stdout, p)
 }
 
 type profileValidateCmd struct {

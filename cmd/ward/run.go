@@ -216,9 +216,7 @@ func dryRun(w io.Writer, plan *launcher.Plan, asJSON bool) error {
 	if !asJSON {
 		return plan.WriteText(w)
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(plan)
+	return printJSON(w, plan)
 }
 
 // words are passed on byte for byte: kong's own decoding of strings goes through JSON, which replaces what is not UTF-8.

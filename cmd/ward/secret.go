@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"ward/detect"
@@ -40,6 +41,28 @@ func (f storeFlag) open() (*launcher.Stores, error) {
 	s.Want = f.Store
 	s.Keyring.Notice = func(text string) { note("%s", text) }
 	return s, nil
+}
+
+// begin is open for an action about some names, if the caller may take it.
+func (f storeFlag) begin(ctx context.Context, action detect.Action, names ...string) (*launcher.Stores, detect.Caller, error) {
+	s, err := f.open()
+	if err != nil {
+		return nil, detect.Caller{}, err
+	}
+	var wrong []error
+	for _, name := range names {
+		wrong = append(wrong, bareName(name))
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, detect.Caller{}, err
+	}
+	caller, err := allowed(ctx, action, strings.Join(names, " "))
+	return s, caller, err
+}
+
+// newVault tells of a vault that was not there before.
+func newVault(s *launcher.Stores) {
+	note("made a vault in %s, since there is no keyring here; its passphrase opens it", s.Vault.Dir)
 }
 
 // valueFlags say where a value comes from. It is never an argument.
@@ -153,14 +176,7 @@ func (setCmd) Help() string {
 // Run is `ward set`.
 func (c *setCmd) Run() error {
 	ctx := context.Background()
-	s, err := c.open()
-	if err != nil {
-		return err
-	}
-	if err := bareName(c.Key); err != nil {
-		return err
-	}
-	caller, err := allowed(ctx, detect.Set, c.Key)
+	s, caller, err := c.begin(ctx, detect.Set, c.Key)
 	if err != nil {
 		return err
 	}
@@ -187,7 +203,7 @@ func (c *setCmd) Run() error {
 		return err
 	}
 	if fresh {
-		note("made a vault in %s, since there is no keyring here; its passphrase opens it", s.Vault.Dir)
+		newVault(s)
 	}
 	note("%s %s in the %s", did, c.Key, keep.Name)
 	unguarded(c.Key, value)

@@ -8,6 +8,7 @@ package main
 //   - No value of a secret, no part of one, ever.
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,4 +63,12 @@ func clean(s string) string {
 // note prints a line of ward's own that is no error.
 func note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "ward: %s\n", clean(fmt.Sprintf(format, args...)))
+}
+
+// printJSON is what --json prints, as people read it too.
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
 }
