@@ -2,7 +2,11 @@
 
 package profiles
 
-import "ward/secrets"
+import (
+	"path/filepath"
+
+	"ward/secrets"
+)
 
 func claudeProfile() *Profile {
 	return &Profile{Meta: Meta{Name: "claude", Description: "Claude Code: its own state to write, its settings that run code to read"}, Extends: []NameRule{
@@ -303,6 +307,15 @@ func builtin(name string) *Profile {
 		return defaultProfile()
 	}
 	return nil
+}
+
+// Select names the built-in profile for a command by its base name: the one that lists it, or "default".
+func Select(command string) string {
+	switch filepath.Base(command) {
+	case "claude":
+		return "claude"
+	}
+	return "default"
 }
 
 // Credentials gives the paths that stay masked under every wider grant, with their reasons, as they are in

@@ -19,8 +19,8 @@ func TestDataIsWhatTheFilesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out, names, cases bytes.Buffer
-	fmt.Fprint(&out, "// Code generated from builtin/*.json and credentials.json by go test ./profiles -run Data -update. DO NOT EDIT.\n\npackage profiles\n\nimport \"ward/secrets\"\n")
+	var out, names, cases, commands bytes.Buffer
+	fmt.Fprint(&out, "// Code generated from builtin/*.json and credentials.json by go test ./profiles -run Data -update. DO NOT EDIT.\n\npackage profiles\n\nimport (\n\"path/filepath\"\n\n\"ward/secrets\"\n)\n")
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		src, err := os.ReadFile(file)
@@ -33,6 +33,9 @@ func TestDataIsWhatTheFilesSay(t *testing.T) {
 		}
 		p.Sources = []Source{{Name: name, SHA256: sha256.Sum256(src)}}
 		fmt.Fprintf(&names, "%q,", name)
+		for _, c := range p.Commands {
+			fmt.Fprintf(&commands, "case %q: return %q\n", c, name)
+		}
 		fmt.Fprintf(&cases, "case %q: return %sProfile()\n", name, name)
 		fmt.Fprintf(&out, "\nfunc %sProfile() *Profile {\nreturn &%s\n}\n", name, goSource(reflect.ValueOf(*p)))
 		if got := builtin(name); !*update && !reflect.DeepEqual(got, p) {
@@ -41,6 +44,8 @@ func TestDataIsWhatTheFilesSay(t *testing.T) {
 	}
 	fmt.Fprintf(&out, "\n// Builtins names the built-in profiles.\nfunc Builtins() []string { return []string{%s} }\n", names.String())
 	fmt.Fprintf(&out, "\n// builtin gives a built-in as it stands, parents not looked up; nil if there is none of that name.\nfunc builtin(name string) *Profile {\nswitch name {\n%s}\nreturn nil\n}\n", cases.String())
+	fmt.Fprintf(&out, "\n// Select names the built-in profile for a command by its base name: the one that lists it, or \"default\".\n"+
+		"func Select(command string) string {\nswitch filepath.Base(command) {\n%s}\nreturn \"default\"\n}\n", commands.String())
 	fmt.Fprintf(&out, "\n// Credentials gives the paths that stay masked under every wider grant, with their reasons, as they are in\n"+
 		"// credentials.json: some name a system, and all need ExpandPaths.\nfunc Credentials() []PathRule {\nreturn %s\n}\n", goSource(reflect.ValueOf(credentialsOf(t))))
 	want, err := format.Source(out.Bytes())

@@ -35,16 +35,6 @@ func LoadOver(base *Profile, path string, dirs Dirs) (*Profile, error) {
 	return load(path, dirs, base)
 }
 
-// Select names the built-in profile for a command by its base name: the one that lists it, or "default".
-func Select(command string) string {
-	for _, name := range Builtins() {
-		if slices.Contains(builtin(name).Commands, filepath.Base(command)) {
-			return name
-		}
-	}
-	return "default"
-}
-
 func load(name string, dirs Dirs, base *Profile) (*Profile, error) {
 	l := loader{dirs: dirs, base: base, done: map[place]*Profile{}}
 	at, mistake := l.find(name, place{})
