@@ -192,22 +192,3 @@ func TestNotPrinted(t *testing.T) {
 		t.Error("two keys give the same print")
 	}
 }
-
-// What a window says of its neighbours is bounded where it is read, as it is where it is made: what is joined to a window
-// is masked without being known.
-func TestFrameReachIsBounded(t *testing.T) {
-	for _, c := range []struct {
-		reach uint32
-		bad   bool
-	}{{farthest<<16 | farthest, false}, {farthest + 1, true}, {(farthest + 1) << 16, true}} {
-		p := Fingerprint(testKey, "NAME", []byte(fuzzValue))
-		p.groups[0].windows[0].reach = c.reach
-		frame, err := p.AppendBinary(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ReadPrint(bytes.NewReader(frame)); (err != nil) != c.bad {
-			t.Errorf("reach %#x: %v, want an error: %t", c.reach, err, c.bad)
-		}
-	}
-}

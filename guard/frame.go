@@ -175,7 +175,6 @@ func (d *decoder) group() group {
 		w := window{key: binary.LittleEndian.Uint32(b), tag: binary.LittleEndian.Uint64(b[4:])}
 		if reach {
 			w.reach = binary.LittleEndian.Uint32(b[windowSize:])
-			d.bad = d.bad || w.reach>>16 > farthest || w.reach&0xffff > farthest
 		}
 		any |= w.reach
 		g.windows[i] = w

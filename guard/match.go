@@ -87,7 +87,7 @@ func (l *lane) dense(i int) bool {
 // characters of the value precede and follow, as far as the word goes.
 func (g *Guard) extend(l *lane, buf []byte, s span) {
 	first := s.start
-	for n := int(s.reach >> 16); n > 0 && first > 0 && l.joins(buf, first); n-- {
+	for n := int(s.reach >> 16); n > 0 && first > 0 && l.joins(buf, first, n <= farthest); n-- {
 		first--
 	}
 	if first < s.start {
@@ -101,7 +101,7 @@ func (g *Guard) extend(l *lane, buf []byte, s span) {
 func (g *Guard) pay(l *lane, buf []byte, from int) {
 	end := from
 	for ; l.owed > 0 && end < l.n; end++ {
-		if end > 0 && !l.joins(buf, end) {
+		if end > 0 && !l.joins(buf, end, l.owed <= farthest) {
 			l.owed = 0
 			break
 		}
@@ -113,12 +113,15 @@ func (g *Guard) pay(l *lane, buf []byte, from int) {
 }
 
 // joins reports whether characters i-1 and i are of one word: nothing stands
-// between, or symbols that keys are made of, and escape sequences, which may
-// colour each character: they may as well lead to another place, but no more
-// than farthest characters are joined. Of what is not in the buffer any more
-// only the width is known.
-func (l *lane) joins(buf []byte, i int) bool {
-	switch gap := l.before(i) &^ gapEdge; {
+// between, or symbols that keys are made of, and escape sequences if apart says
+// so: they may colour each character, and as well lead to another place. Of
+// what is not in the buffer any more only the width is known.
+func (l *lane) joins(buf []byte, i int, apart bool) bool {
+	gap := l.before(i)
+	if apart {
+		gap &^= gapEdge
+	}
+	switch {
 	case gap == 0:
 		return true
 	case gap > 2:
