@@ -48,7 +48,7 @@ func clipPrograms(system string, env func(string) string) (list []Clipboard) {
 	if env("WAYLAND_DISPLAY") != "" {
 		// Without a type wl-copy guesses one from the content, with the help of a program of its own.
 		list = append(list, Clipboard{"wl-copy", []string{"wl-copy", "--type", "text/plain"},
-			[]string{"wl-paste", "--no-newline"}, []string{"wl-copy", "--clear"}, false})
+			[]string{"wl-paste", "--no-newline"}, []string{"wl-copy", "--clear"}, true})
 	}
 	if env("DISPLAY") != "" {
 		list = append(list,

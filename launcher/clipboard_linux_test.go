@@ -45,13 +45,12 @@ func display(t *testing.T) {
 	t.Setenv("DISPLAY", ":"+strings.TrimSpace(number))
 }
 
-// clipboards are those of X11, each of which must be there.
-func clipboards(t *testing.T) (list []Clipboard) {
+// clipboards are those of the desktop that runs, each of which must be there.
+func clipboards(t *testing.T, want int) (list []Clipboard) {
 	t.Helper()
-	needs(t, "xclip", "xsel")
 	list = clipPrograms("linux", os.Getenv)
-	if len(list) != 2 {
-		t.Fatalf("%d programs", len(list))
+	if len(list) != want {
+		t.Fatalf("%d programs, want %d", len(list), want)
 	}
 	for _, c := range list {
 		for _, argv := range [][]string{c.copy, c.paste, c.clear} {
@@ -73,79 +72,77 @@ func locked(t *testing.T, value []byte) *secrets.Buffer {
 	return b
 }
 
-// content is what is in the clipboard, told by xclip itself.
-func content(t *testing.T) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	out, _ := exec.CommandContext(ctx, "xclip", "-selection", "clipboard", "-out").Output() // it fails where nothing is in it
-	return string(out)
+func TestClipboard(t *testing.T) {
+	onDesktops(t, func(t *testing.T, list []Clipboard, content func(*testing.T) string) {
+		for _, c := range list {
+			t.Run(c.Name, func(t *testing.T) { roundTrip(t, c, content) })
+		}
+	})
 }
 
-func TestClipboard(t *testing.T) {
-	display(t)
-	for _, c := range clipboards(t) {
-		t.Run(c.Name, func(t *testing.T) {
-			sizes := 4000 // repetitions of 26 bytes
-			if c.Name == "xsel" {
-				sizes = 150 // now and then xsel hangs, or gives nothing, where a value needs several messages
-			}
-			for _, value := range []string{rand.Text(), "two\nlines\n", "", strings.Repeat(rand.Text(), sizes)} {
-				if err := c.Write(context.Background(), locked(t, []byte(value))); err != nil {
-					t.Fatal(err)
-				}
-				if got := content(t); got != value {
-					t.Errorf("%d bytes are in the clipboard, want %d", len(got), len(value))
-				}
-				got, err := c.Read(context.Background())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !got.Equal(locked(t, []byte(value))) {
-					t.Errorf("read %d bytes, want %d", got.Len(), len(value))
-				}
-				got.Destroy()
-			}
-		})
+// roundTrip copies and pastes. content is what another program finds.
+func roundTrip(t *testing.T, c Clipboard, content func(*testing.T) string) {
+	sizes := 4000 // repetitions of 26 bytes
+	if c.Name == "xsel" {
+		sizes = 150 // now and then xsel hangs, or gives nothing, where a value needs several messages
+	}
+	for _, value := range []string{rand.Text(), "two\nlines\n", "", strings.Repeat(rand.Text(), sizes)} {
+		if err := c.Write(context.Background(), locked(t, []byte(value))); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t); got != value {
+			t.Errorf("%d bytes are in the clipboard, want %d", len(got), len(value))
+		}
+		got, err := c.Read(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Equal(locked(t, []byte(value))) {
+			t.Errorf("read %d bytes, want %d", got.Len(), len(value))
+		}
+		got.Destroy()
 	}
 }
 
 // The clipboard is emptied in the end, by a process that knows only a hash of what it looks for, and not if something
 // else was put into it.
 func TestClipboardClearLater(t *testing.T) {
-	display(t)
-	for _, c := range clipboards(t) {
-		for _, replaced := range []string{"", "the person's own words"} {
-			t.Run(c.Name+" "+replaced, func(t *testing.T) {
-				value := rand.Text() + rand.Text()
-				if err := c.Write(context.Background(), locked(t, []byte(value))); err != nil {
-					t.Fatal(err)
-				}
-				if err := c.ClearLater(locked(t, []byte(value)), 2*time.Second); err != nil {
-					t.Fatal(err)
-				}
-				pid := clipper(t)
-				if memory := memoryOf(t, pid); bytes.Contains(memory, []byte(value[4:])) {
-					t.Error("the clearing process holds the value")
-				}
-				if got := content(t); got != value {
-					t.Errorf("the clipboard lost its content at once: %q", got)
-				}
-				if replaced != "" {
-					if err := c.Write(context.Background(), locked(t, []byte(replaced))); err != nil {
-						t.Fatal(err)
-					}
-				}
-				for limit := time.Now().Add(20 * time.Second); alive(pid); time.Sleep(20 * time.Millisecond) {
-					if time.Now().After(limit) {
-						t.Fatal("the clearing process stays")
-					}
-				}
-				if got := content(t); got != replaced {
-					t.Errorf("afterwards %q is in the clipboard, want %q", got, replaced)
-				}
-			})
+	onDesktops(t, func(t *testing.T, list []Clipboard, content func(*testing.T) string) {
+		for _, c := range list {
+			for _, replaced := range []string{"", "the person's own words"} {
+				t.Run(c.Name+" "+replaced, func(t *testing.T) { clearedLater(t, c, replaced, content) })
+			}
 		}
+	})
+}
+
+func clearedLater(t *testing.T, c Clipboard, replaced string, content func(*testing.T) string) {
+	value := rand.Text() + rand.Text()
+	if err := c.Write(context.Background(), locked(t, []byte(value))); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ClearLater(locked(t, []byte(value)), 2*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	pid := clipper(t)
+	if memory := memoryOf(t, pid); bytes.Contains(memory, []byte(value[4:])) {
+		t.Error("the clearing process holds the value")
+	}
+	if got := content(t); got != value {
+		t.Errorf("the clipboard lost its content at once: %q", got)
+	}
+	if replaced != "" {
+		if err := c.Write(context.Background(), locked(t, []byte(replaced))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit := time.Now().Add(20 * time.Second); alive(pid); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("the clearing process stays")
+		}
+	}
+	if got := content(t); got != replaced {
+		t.Errorf("afterwards %q is in the clipboard, want %q", got, replaced)
 	}
 }
 
