@@ -31,11 +31,14 @@ func TestSessionAnothers(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
-		if err := os.Chmod(at, 0o777); err != nil {
-			t.Fatal(err)
+	above := func(mode os.FileMode) {
+		for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
+			if err := os.Chmod(at, mode); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	above(0o777)
 	me := bound(t, os.Getpid())
 	socket := filepath.Join(dir, fmt.Sprintf("%s%d-EVIL", sessionPrefix, me.PID))
 	info, err := json.Marshal(Info{Prefix: "acme", Names: []string{"acme/a"}, Bound: me, Until: time.Now().Add(time.Hour), PID: 1})
@@ -60,8 +63,13 @@ func TestSessionAnothers(t *testing.T) {
 	}
 	for what, own := range map[string]struct {
 		uid, mode int
+		above     os.FileMode
 		seen      bool
-	}{"another's directory": {uid, 0o755, false}, "another's, which is closed": {uid, 0o700, false}, "one's own, which is open": {0, 0o777, false}, "one's own": {0, 0o700, true}} {
+	}{
+		"another's directory": {uid, 0o755, 0o755, false}, "another's, which is closed": {uid, 0o700, 0o755, false}, "one's own, which is open": {0, 0o777, 0o755, false},
+		"one's own, where others rename": {0, 0o700, 0o777, false}, "one's own": {0, 0o700, 0o755, true},
+	} {
+		above(own.above)
 		if err := errors.Join(os.Chown(dir, own.uid, own.uid), os.Chmod(dir, os.FileMode(own.mode))); err != nil {
 			t.Fatal(err)
 		}
