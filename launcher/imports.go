@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"ward/secrets"
 )
@@ -42,11 +43,15 @@ const (
 // stored. The file is removed only if every value was read back and the file is still what was read. An error with rows
 // tells what was done until then.
 func (s *Stores) Import(ctx context.Context, keep secrets.Keep, im Import) (rows []Imported, deleted bool, err error) {
-	f, err := os.Open(im.File)
+	// Without waiting: a pipe that a project calls .env has nobody who writes.
+	f, err := os.OpenFile(im.File, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, false, Mistake(im.File+": "+reason(err), "give the path of a .env file")
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, false, Mistake(im.File+": is not a regular file", "give the path of a .env file")
+	}
 	if info, err := os.Lstat(im.File); im.Delete && (err != nil || !info.Mode().IsRegular()) {
 		return nil, false, Mistake(im.File+": is no file itself, so to remove it would leave the values", "give the path that it leads to")
 	}
@@ -157,11 +162,11 @@ func (im Import) remove(ctx context.Context, keep secrets.Keep, rows []Imported,
 	return nil
 }
 
-// fileSum reads a file from its beginning and goes back there.
+// fileSum reads a file from its beginning, as far as one is read at all, and goes back there.
 func fileSum(f *os.File) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	if _, err = f.Seek(0, io.SeekStart); err == nil {
-		_, err = io.Copy(h, f)
+		_, err = io.Copy(h, io.LimitReader(f, secrets.MaxDotenv+1))
 	}
 	if err != nil {
 		return sum, Mistake(f.Name()+": "+reason(err), "give the path of a .env file")
