@@ -149,6 +149,30 @@ func TestStrictTerminalTaken(t *testing.T) {
 	}
 }
 
+// An import says of a strict secret only that it is there: whether it has the file's value is a guess confirmed.
+func TestStrictImport(t *testing.T) {
+	p := one(t)
+	p.vault()
+	strict, plain := secretValue(), secretValue()
+	p.store(t, "acme/STRICT", strict, "--strict")
+	p.store(t, "acme/PLAIN", plain)
+	claude := p.fakeAgent(t, "claude")
+	for what, c := range map[string]struct{ strict, plain, says string }{
+		"right": {strict, plain, "same"}, "wrong": {secretValue(), secretValue(), "kept another"},
+	} {
+		file := p.write(t, "guess.env", []byte("STRICT="+c.strict+"\nPLAIN="+c.plain+"\n"), 0o600)
+		o := p.asAgent(t, claude, "", "import", file, "--prefix", "acme")
+		if want := "acme/STRICT  line 1  exists\nacme/PLAIN   line 2  " + c.says + "\n"; o.stdout != want || o.code != 1 {
+			t.Errorf("a guess that is %s: %+v, want exit code 1 and\n%s", what, o, want)
+		}
+	}
+	// A person replaces it without its being read.
+	file := p.write(t, "new.env", []byte("STRICT="+plain+"\n"), 0o600)
+	if o := end(t, p.command(t, p.ward, "import", file, "--prefix", "acme", "--force")); o.code != 0 || !strings.Contains(o.stdout, "acme/STRICT  line 1  replaced") {
+		t.Errorf("--force: %+v", o)
+	}
+}
+
 // unknown is a person's vault with two secrets, of which one was strict before the index and the one before it were lost;
 // meanwhile is called when the index is lost alone.
 func unknown(t *testing.T, value string, meanwhile func(*person)) (p *person, index string) {
