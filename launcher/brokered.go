@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"os"
 	"slices"
 
@@ -34,6 +35,7 @@ func (p *Plan) client(h Host) {
 // none: its connections are the outer one's to decide about.
 func (s *session) listenBroker() {
 	if s.plan.Policy.Nested {
+		s.cmd.Env = append(s.cmd.Env, outerVar+"="+cmp.Or(os.Getenv(outerVar), os.Getenv("WARD_BROKER")))
 		return
 	}
 	s.cmd.Policy.Net.Broker = brokerName(s.id)
