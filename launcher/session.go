@@ -74,7 +74,8 @@ type session struct {
 
 	signals   chan os.Signal
 	resumed   chan os.Signal // SIGCONT
-	abandoned bool           // output is still being written, and nobody waits for it
+	listens   bool
+	abandoned bool // output is still being written, and nobody waits for it
 }
 
 // Run does what the plan says. code is the command's, or one of ward's own if err is set: then the words are in err.
@@ -149,6 +150,7 @@ func (s *session) start() (err error) {
 	if err != nil {
 		return err
 	}
+	// What follows takes place while stage two prepares.
 	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
@@ -162,6 +164,10 @@ func (s *session) start() (err error) {
 		if err := resolver.ask(p, key, s.opt.Silent); err != nil {
 			return err
 		}
+	}
+	if err := s.openLog(); err != nil {
+		s.cmd.Kill()
+		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	if err := s.resolved(resolver, key); err != nil {
 		return err
@@ -177,6 +183,7 @@ func (s *session) start() (err error) {
 func (s *session) resolved(r *resolving, key guard.Key) error {
 	prepared := s.cmd.Prepared
 	if r == nil {
+		s.listen()
 		if err := prepared(); err != nil {
 			return err
 		}
@@ -273,9 +280,6 @@ func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
 
 // announce writes the audit record, without which nothing starts, and the line on the terminal.
 func (s *session) announce() error {
-	if err := s.openLog(); err != nil {
-		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
-	}
 	p := s.plan
 	event := audit.Event{Event: "launch", PID: os.Getpid(), Profile: p.Sources, Program: p.Path, Dir: p.Dir, Guard: p.Guard, Network: "open"}
 	if p.Policy.Net.Blocked {
@@ -336,7 +340,10 @@ func (s *session) say(format string, args ...any) {
 
 // release lets the command run.
 func (s *session) release() error {
-	s.listen()
+	if !s.listens {
+		s.listen()
+	}
+	s.resize() // it may have changed since stage two was told
 	if s.console != nil {
 		s.console.inner = s.cmd.Master
 		if s.plan.Terminal.Raw {
