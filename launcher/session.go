@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,8 +165,7 @@ func (s *session) start() (err error) {
 		}
 	}
 	if err := s.openLog(); err != nil {
-		s.cmd.Kill()
-		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+		return err
 	}
 	if err := s.resolved(resolver, key); err != nil {
 		return err
@@ -176,49 +174,6 @@ func (s *session) start() (err error) {
 		return err
 	}
 	return s.release()
-}
-
-// resolved waits for stage two and the resolver. Where both fail, the resolver's words are the ones that help: stage
-// two only missed the values.
-func (s *session) resolved(r *resolving, key guard.Key) error {
-	prepared := s.cmd.Prepared
-	if r == nil {
-		s.listen()
-		if err := prepared(); err != nil {
-			return err
-		}
-		return s.arm(key, nil, nil)
-	}
-	var layer error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		layer = prepared()
-		if layer != nil {
-			r.kill() // it may be asking for a passphrase that nobody needs any more
-		}
-	}()
-	err := r.wait(s.signals)
-	if werr := wipeEnviron(slices.Concat(s.plan.wipe, s.plan.tokens)); werr != nil && err == nil {
-		err = werr
-	}
-	if err != nil {
-		s.cmd.Kill()
-	}
-	select {
-	case <-done:
-	case <-s.signals:
-		err = errInterrupted
-		s.cmd.Kill()
-		<-done
-	}
-	if err != nil && (layer == nil || err == errInterrupted || len(r.report.Errors) > 0) {
-		return err
-	}
-	if layer != nil {
-		return layer
-	}
-	return s.arm(key, r.prints, &r.report)
 }
 
 // fill completes the sandbox command.
@@ -244,38 +199,6 @@ func (s *session) handedOver() {
 			f.Close()
 		}
 	}
-}
-
-// arm makes the guards, one a stream, and tells what they cannot see.
-func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
-	var mode guard.Mode
-	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
-		return err
-	}
-	opt := guard.Options{Mode: mode}
-	if rep != nil {
-		launch := len(prints) - min(rep.Stored, len(prints))
-		prints, opt.Stored = prints[:launch], prints[launch:]
-		copy(opt.StoredKey[:], rep.StoredKey)
-	}
-	s.key, s.prints, s.stored = key, prints, opt
-	if t := s.cmd.Terminal; t != nil {
-		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
-	}
-	g, found := guard.New(key, prints, opt)
-	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
-	if mode != guard.Off {
-		for _, u := range found.Unguarded {
-			s.say("%s %s: it is not masked", u.Name, u.Why)
-		}
-	}
-	if rep != nil {
-		s.found, s.sealed = rep.Found, rep.Sealed
-		for _, n := range rep.Notices {
-			s.say("%s", n)
-		}
-	}
-	return nil
 }
 
 // announce writes the audit record, without which nothing starts, and the line on the terminal.
@@ -317,7 +240,10 @@ func (s *session) openLog() (err error) {
 		}
 		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.stateDir(), "audit"))
 	}
-	return err
+	if err != nil {
+		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+	}
+	return nil
 }
 
 // stateDir is ward's own directory for state, the third of Host.Own.
