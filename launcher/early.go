@@ -8,22 +8,18 @@ import (
 // Early is what a launch begins before it has read its command line: the kernel loads stage two and the resolver, which
 // wait for their orders, while the flags and profiles are read. Neither knows or does anything yet.
 type Early struct {
-	begun    chan struct{} // closed when the other fields are set
 	stageTwo *sandbox.Early
 	resolver *resolving
 }
 
 // Begin starts them; the resolver only if credentials are asked for or any are stored. What fails is tried again, and
-// reported, when it is needed. It returns at once: the thread that forks sleeps until the kernel has loaded the child.
+// reported, when it is needed.
 func Begin(credentials bool) *Early {
-	e := &Early{begun: make(chan struct{})}
-	go func() {
-		defer close(e.begun)
-		e.stageTwo, _ = sandbox.Begin(Nested())
-		if data, err := secrets.DataDir(); credentials || err == nil && hasIndex(data) {
-			e.resolver, _ = beginResolver(nil)
-		}
-	}()
+	e := &Early{}
+	e.stageTwo, _ = sandbox.Begin(Nested())
+	if data, err := secrets.DataDir(); credentials || err == nil && hasIndex(data) {
+		e.resolver, _ = beginResolver(nil)
+	}
 	return e
 }
 
@@ -32,15 +28,15 @@ func (e *Early) Cancel() {
 	if e == nil {
 		return
 	}
-	e.takeStageTwo().Cancel()
+	e.stageTwo.Cancel()
 	e.takeResolver().kill()
+	e.stageTwo = nil
 }
 
 func (e *Early) takeStageTwo() *sandbox.Early {
 	if e == nil {
 		return nil
 	}
-	<-e.begun
 	s := e.stageTwo
 	e.stageTwo = nil
 	return s
@@ -50,7 +46,6 @@ func (e *Early) takeResolver() *resolving {
 	if e == nil {
 		return nil
 	}
-	<-e.begun
 	r := e.resolver
 	e.resolver = nil
 	return r
