@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -70,12 +71,19 @@ func (v Vars) xdg(name, base, rest string) string {
 
 // Expand gives a copy of p whose paths are absolute and clean, without the rules for other systems. It
 // touches no file: "exists", Create and symbolic links are left to the launcher. Its errors are *Error,
-// joined, for variables that have no value here.
+// joined, for variables that have no value here. The files that p was read from are protected in it: a launch
+// that could write them would say what the next one may do.
 func (p *Profile) Expand(v Vars) (*Profile, error) {
 	e := expander{vars: v}
 	q := *p
 	for _, l := range q.Filesystem.lists() {
 		*l.rules = e.paths("filesystem."+l.name, *l.rules)
+	}
+	for _, s := range p.Sources {
+		if path, err := filepath.Abs(s.Path); err == nil && s.Path != "" {
+			why := Why{File: "ward", Text: "a file of this launch's profile, which says what the next one may do"}
+			q.Filesystem.Protect = append(slices.Clip(q.Filesystem.Protect), PathRule{Path: path, Why: why})
+		}
 	}
 	q.Guard.Files = e.paths("guard.files", p.Guard.Files)
 	q.Network.AllowUnixSockets = e.paths("network.allow_unix_sockets", p.Network.AllowUnixSockets)
