@@ -107,11 +107,27 @@ func ExpandPaths(rules []PathRule, v Vars) ([]PathRule, error) {
 
 type expander struct {
 	vars     Vars
+	values   map[string]string // of the variables that were asked for
 	mistakes []*Error
 }
 
+// variable remembers what a variable stands for: most paths begin with one.
+func (e *expander) variable(name string) (string, error) {
+	if value, known := e.values[name]; known {
+		return value, nil
+	}
+	value, err := e.vars.value(name)
+	if err == nil {
+		if e.values == nil {
+			e.values = map[string]string{}
+		}
+		e.values[name] = value
+	}
+	return value, err
+}
+
 func (e *expander) value(w Why, subject, s string) string {
-	s, err := substitute(s, e.vars.value)
+	s, err := substitute(s, e.variable)
 	if err != nil {
 		e.mistakes = append(e.mistakes, errorAt(w, subject, "", err.Error()))
 	}
@@ -126,10 +142,14 @@ func (e *expander) paths(subject string, rules []PathRule) (out []PathRule) {
 		if r.Path == "~" || strings.HasPrefix(r.Path, "~/") {
 			r.Path = "$HOME" + r.Path[1:]
 		}
-		if _, err := substitute(r.Path, e.vars.value); err != nil && r.When.Exists {
-			continue // below a directory that is not there nothing exists
+		path, err := substitute(r.Path, e.variable)
+		if err != nil {
+			if r.When.Exists {
+				continue // below a directory that is not there nothing exists
+			}
+			e.mistakes = append(e.mistakes, errorAt(r.Why, subject, "", err.Error()))
 		}
-		r.Path = e.value(r.Why, subject, r.Path)
+		r.Path = path
 		if !filepath.IsAbs(r.Path) {
 			r.Path = e.value(r.Why, subject, "$WORKDIR") + "/" + r.Path
 		}
@@ -137,6 +157,16 @@ func (e *expander) paths(subject string, rules []PathRule) (out []PathRule) {
 		out = append(out, r)
 	}
 	return out
+}
+
+// nameLen is how many letters, digits and underscores s begins with.
+func nameLen(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // substitute replaces $NAME and ${NAME}; $$ is a dollar sign, and so is one that no name follows.
@@ -157,11 +187,12 @@ func substitute(s string, value func(string) (string, error)) (string, error) {
 			if name, s, found = strings.Cut(braced, "}"); !found {
 				return "", errors.New("${ without }")
 			}
-		} else if s = strings.TrimLeft(rest, letters+"0123456789_"); len(s) == len(rest) {
-			b.WriteByte('$')
-			continue
+		} else if name = rest[:nameLen(rest)]; name != "" {
+			s = rest[len(name):]
 		} else {
-			name = rest[:len(rest)-len(s)]
+			b.WriteByte('$')
+			s = rest
+			continue
 		}
 		v, err := value(name)
 		if err != nil {
