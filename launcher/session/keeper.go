@@ -16,8 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"ward/launcher/broker"
 	"ward/secrets"
 )
 
@@ -69,7 +68,7 @@ func begin(o opening, values []*secrets.Buffer) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	in, opened, err := pair()
+	in, opened, err := broker.Pair(true)
 	if err != nil {
 		return 0, err
 	}
@@ -98,24 +97,6 @@ func begin(o opening, values []*secrets.Buffer) (pid int, err error) {
 	}
 	pid = cmd.Process.Pid // which Release forgets
 	return pid, cmd.Process.Release()
-}
-
-// pair makes a pipe that is no pipe. A process can be looked at from its exec to the moment when it hides, and in /proc/PID/fd
-// whoever may look at it can open a pipe that it has, keep that, and read what comes later. A socket cannot be opened there.
-func pair() (in, out *os.File, err error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	for _, fd := range ends {
-		unix.CloseOnExec(fd)
-	}
-	if err := unix.SetNonblock(ends[1], true); err != nil { // so that it has deadlines
-		return nil, nil, os.NewSyscallError("socketpair", errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1])))
-	}
-	return os.NewFile(uintptr(ends[0]), "opening"), os.NewFile(uintptr(ends[1]), "opening"), nil
 }
 
 // tell sends the opening and the values, and waits for the answer.

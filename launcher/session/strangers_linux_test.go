@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -166,28 +165,6 @@ func TestSessionLate(t *testing.T) {
 			t.Errorf("%v after its time: %v, want %q", late, err, want)
 		}
 		p.Close()
-	}
-}
-
-// What goes to a keeper cannot be opened from beside, as a pipe can that a process has before it hides.
-func TestKeeperPair(t *testing.T) {
-	in, out, err := pair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	for _, f := range []*os.File{in, out} {
-		if opened, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd())); err == nil {
-			opened.Close()
-			t.Errorf("%s can be opened a second time", f.Name())
-		}
-	}
-	if _, err := out.WriteString("a value"); err != nil {
-		t.Fatal(err)
-	}
-	out.Close()
-	if got, err := io.ReadAll(in); err != nil || string(got) != "a value" {
-		t.Errorf("%q, %v came through", got, err)
 	}
 }
 
