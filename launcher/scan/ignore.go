@@ -75,25 +75,29 @@ func (p pattern) match(name string) bool {
 	return matchParts(p.parts, strings.Split(name, "/"))
 }
 
+// matchParts goes back to the last "**" alone: what the ones before it stand for need not be tried again, which with many of
+// them would have no end.
 func matchParts(parts, names []string) bool {
-	for len(parts) > 0 {
-		if parts[0] == "**" {
-			if len(parts) == 1 {
-				return len(names) > 0
+	p, n := 0, 0
+	last, from := -1, 0 // the last "**", and the name that comes after what it stands for
+	for n < len(names) {
+		switch {
+		case p < len(parts) && parts[p] == "**":
+			if p == len(parts)-1 {
+				return true
 			}
-			for i := range names {
-				if matchParts(parts[1:], names[i:]) {
-					return true
-				}
-			}
+			last, from = p, n
+			p++
+		case p < len(parts) && matchPart(parts[p], names[n]):
+			p, n = p+1, n+1
+		case last >= 0:
+			from++
+			p, n = last+1, from
+		default:
 			return false
 		}
-		if len(names) == 0 || !matchPart(parts[0], names[0]) {
-			return false
-		}
-		parts, names = parts[1:], names[1:]
 	}
-	return len(names) == 0
+	return p == len(parts)
 }
 
 // matchPart is fnmatch(3) without slashes: path.Match takes the same patterns, but for the "!" that negates a set. A
