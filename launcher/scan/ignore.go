@@ -2,10 +2,15 @@ package scan
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // pattern is one line of a .gitignore, as gitignore(5) describes them. git itself is not asked: its configuration lies
@@ -107,6 +112,23 @@ func matchPart(part, name string) bool {
 	return ok && err == nil
 }
 
+// maxIgnore bounds what is read of a file of patterns, in bytes.
+const maxIgnore = 1 << 20
+
+// readIgnore reads a file of patterns. The repository may be anybody's: a pipe would be waited for, and a link to a device has
+// no end. git does not follow links there either.
+func readIgnore(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fs.ErrInvalid, err)
+	}
+	return io.ReadAll(io.LimitReader(f, maxIgnore))
+}
+
 // above gives the rules of the directories from a repository's top down to dir, and dir's path from that top. Without a
 // repository around it dir is the top.
 func above(dir string) (all []rules, rel string) {
@@ -124,7 +146,7 @@ func above(dir string) (all []rules, rel string) {
 	if err != nil || rel == "." {
 		rel = ""
 	}
-	if text, err := os.ReadFile(filepath.Join(top, ".git", "info", "exclude")); err == nil {
+	if text, err := readIgnore(filepath.Join(top, ".git", "info", "exclude")); err == nil {
 		all = append(all, parseRules("", text))
 	}
 	at := ""
@@ -132,7 +154,7 @@ func above(dir string) (all []rules, rel string) {
 		if part == "" {
 			break
 		}
-		if text, err := os.ReadFile(filepath.Join(top, at, ".gitignore")); err == nil {
+		if text, err := readIgnore(filepath.Join(top, at, ".gitignore")); err == nil {
 			all = append(all, parseRules(at, text))
 		}
 		at = path.Join(at, part)

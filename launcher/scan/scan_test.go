@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ward/guard"
 )
@@ -218,6 +221,20 @@ func TestIgnoreEnds(t *testing.T) {
 	for name, want := range map[string]bool{"a/b": true, "a/x/y/b": true, "b/a/b/x/b": false, "a": false, "a/b/c": false} {
 		if got := ignores([]rules{parseRules("", []byte("a/**/b\n"))}, name, false); got != want {
 			t.Errorf("a/**/b leaves out %s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A file of patterns that is none is not read: it would be waited for, or have no end.
+func TestIgnoreNoFile(t *testing.T) {
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(unix.Mkfifo(pipe, 0o600), os.Symlink("/dev/zero", link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{pipe, link, dir} {
+		if text, err := readIgnore(name); err == nil {
+			t.Errorf("%s: %d bytes", name, len(text))
 		}
 	}
 }
