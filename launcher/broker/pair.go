@@ -4,8 +4,6 @@ import (
 	"errors"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Pair makes a pipe for values that is no pipe. A process can be looked at from its exec to the moment when it hides, and in
@@ -14,15 +12,15 @@ import (
 func Pair(deadlines bool) (in, out *os.File, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
 	for _, fd := range ends {
-		unix.CloseOnExec(fd)
+		syscall.CloseOnExec(fd)
 	}
-	if err := unix.SetNonblock(ends[1], deadlines); err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", errors.Join(err, unix.Close(ends[0]), unix.Close(ends[1])))
+	if err := syscall.SetNonblock(ends[1], deadlines); err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", errors.Join(err, syscall.Close(ends[0]), syscall.Close(ends[1])))
 	}
 	return os.NewFile(uintptr(ends[0]), "values"), os.NewFile(uintptr(ends[1]), "values"), nil
 }

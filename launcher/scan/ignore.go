@@ -9,8 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // pattern is one line of a .gitignore, as gitignore(5) describes them. git itself is not asked: its configuration lies
@@ -118,7 +117,7 @@ const maxIgnore = 1 << 20
 // readIgnore reads a file of patterns. The repository may be anybody's: a pipe would be waited for, and a link to a device has
 // no end. git does not follow links there either.
 func readIgnore(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
