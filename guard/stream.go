@@ -108,25 +108,32 @@ func (g *Guard) parse(buf []byte, i, end int) {
 }
 
 // plain reads up to the first control byte or end, and tells where that is.
-// Each byte is stored and then kept or not, without a branch.
 func (l *lane) plain(kinds *[256]byte, buf []byte, i, end int) int {
-	first, from, n := l.n, i, l.n
-	for ; i < end; i++ {
+	first, from := l.n, i
+	l.n, i = pack(l.text, &l.pos, first, kinds, buf[:end], i)
+	if l.n > first {
+		l.gap[first] = l.trail.plus(buf[from:l.pos[first]]) | gapKnown
+		l.trail, from = 0, int(l.pos[l.n-1])+1
+	}
+	l.trail = l.trail.plus(buf[from:i])
+	l.high = max(l.high, l.n+1)
+	return i
+}
+
+// pack stores the letters and digits of buf from i up to its first control byte and their places as the characters from n
+// on, and tells where both end. Each byte is stored and then kept or not, without a branch. It is a function by itself so
+// that all that it needs for a byte is in registers.
+func pack(text *[laneSize]byte, pos *[laneSize]int32, n int, kinds *[256]byte, buf []byte, i int) (int, int) {
+	for ; i < len(buf); i++ {
 		c := buf[i]
 		kind := kinds[c]
 		if kind >= kindControl {
 			break
 		}
-		l.text[n], l.pos[n] = c, int32(i)
-		n += int(kind & kindKeep)
+		text[n], pos[n] = c, int32(i)
+		n += int(kind)
 	}
-	if n > first {
-		l.gap[first] = l.trail.plus(buf[from:l.pos[first]]) | gapKnown
-		l.trail, from = 0, int(l.pos[n-1])+1
-	}
-	l.trail = l.trail.plus(buf[from:i])
-	l.n, l.high = n, max(l.high, n+1)
-	return i
+	return n, i
 }
 
 // gap is what stands between two characters of a lane: a number of cells, and flags.
