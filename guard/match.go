@@ -182,10 +182,10 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 const stars = "****************************************************************"
 
 // piece tells how many characters from i on stand next to each other, about: it
-// is as many as stars has, or a quarter of that, and so on.
+// is all up to end, or a quarter of that, and so on, but no more than stars has.
 func (l *lane) piece(i, end int) int {
-	for n := len(stars); n > 1; n /= 4 {
-		if i+n <= end && int(l.pos[i+n-1]-l.pos[i]) == n-1 {
+	for n := min(end-i, len(stars)); n > 1; n /= 4 {
+		if int(l.pos[i+n-1]-l.pos[i]) == n-1 {
 			return n
 		}
 	}
@@ -220,8 +220,10 @@ func (l *lane) solidFrom(buf []byte, i int) int {
 // answer is known to be yes.
 func (l *lane) note(start, end int, id uint16, had bool) bool {
 	hits := l.hit[start:max(start, end)]
-	had = had || slices.Contains(hits, id)
-	for i := range hits {
+	for i, other := range hits {
+		if other == id {
+			had = true
+		}
 		hits[i] = id
 	}
 	return had

@@ -24,66 +24,101 @@ func (t *table) known(text []byte, s, w int) (span, bool) {
 // stands around those is not known here. Text has slack bytes of memory behind
 // its end.
 func (t *table) scan(text []byte, seen int, found []span) []span {
-	for _, l := range t.lengths {
-		found = t.scanWide(text, seen, l, found)
+	for i := range t.lengths {
+		if l := &t.lengths[i]; l.widest > 0 {
+			found = t.scanWide(text, seen, l, found)
+		}
 	}
 	return t.scanNarrow(text, seen, found)
 }
 
 const slack = 8 // bytes of memory behind a text that is scanned
 
-// scanNarrow looks at all windows of eight characters, four at a time.
+// scanNarrow looks for windows of eight characters, and values matched whole.
 func (t *table) scanNarrow(text []byte, seen int, found []span) []span {
-	n := len(text)
-	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.narrow.shift&31, t.narrow.bits
-	memory := text[:n+slack]
+	next := max(0, seen-minWidth) // no window that begins before need be looked at
 	known := skipper{found}
-	for s := max(0, seen-minWidth); s+minWidth <= n; s += 4 {
-		if end := known.past(s); end != 0 {
-			s = end - minWidth
+	for p := aligned(next); p+pieceLen <= len(text); p = max(p+stride, aligned(next)) {
+		if end := known.past(p); end != 0 {
+			next = max(next, end-minWidth)
+			p = max(p, aligned(next))
 		}
-		b := memory[s : s+11]
-		x0, x1, x2, x3 := le64(b), le64(b[1:]), le64(b[2:]), le64(b[3:])
-		b0, b1 := fold(x0^f0, x0^f1)>>shift, fold(x1^f0, x1^f1)>>shift
-		b2, b3 := fold(x2^f0, x2^f1)>>shift, fold(x3^f0, x3^f1)>>shift
-		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
-			for end := s + 4; s < end; s++ {
-				x := le64(memory[s:])
-				if b := fold(x^f0, x^f1) >> shift; filter[b/64]>>(b%64)&1 == 0 {
-					continue
-				}
-				if len(t.tails) > 0 {
-					found = t.wholes(text, s+minWidth, found)
-				}
-				if hit, ok := t.known(text, s, minWidth); ok {
-					found = append(found, t.follow(text, &hit))
-					s = max(s, hit.end-minWidth)
-				}
+		if p = t.nextPiece(text, p); p+pieceLen > len(text) {
+			break
+		}
+		for s := max(next, p-stride+1); s <= p && s+minWidth <= len(text); s++ {
+			if x := le64(text[s:]); !t.narrow.has(fold(x^t.hash.f0, x^t.hash.f1)) {
+				continue
 			}
-			s -= 4
+			if len(t.tails) > 0 {
+				found = t.wholes(text, s+minWidth, found)
+			}
+			if hit, ok := t.known(text, s, minWidth); ok {
+				found = append(found, t.follow(text, &hit))
+				next = hit.end - minWidth + 1
+				s = max(s, next-1)
+			}
 		}
 	}
 	return found
 }
 
-// scanWide looks at every fourth place for the blocks of one length.
-func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
-	first := max(0, seen+1-l.widest)
+// aligned is the first place from p on that is looked at for blocks and pieces.
+func aligned(p int) int { return (p + stride - 1) &^ (stride - 1) }
+
+// nextPiece gives the first place from p on, in steps of four, where a piece may stand, or one where none fits any more.
+// Nearly all of a text is passed over here.
+func (t *table) nextPiece(text []byte, p int) int {
+	if t.dense {
+		return t.nextDense(text, p)
+	}
+	n, memory := len(text), text[:len(text)+slack]
+	k, shift, filter := t.hash.p, 32+t.pieces.shift&31, t.pieces.bits
+	const high = 64 - 8*pieceLen
+	for ; p+3*stride+pieceLen <= n; p += 4 * stride {
+		b := memory[p : p+3*stride+8]
+		b0, b1 := le64(b)<<high*k>>shift, le64(b[stride:])<<high*k>>shift
+		b2, b3 := le64(b[2*stride:])<<high*k>>shift, le64(b[3*stride:])<<high*k>>shift
+		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
+			break
+		}
+	}
+	for ; p+pieceLen <= n; p += stride {
+		if b := le64(memory[p:]) << high * k >> shift; filter[b/64]>>(b%64)&1 != 0 {
+			break
+		}
+	}
+	return p
+}
+
+// nextDense does as nextPiece where there are windows without pieces: it looks at all windows that a piece could be of.
+func (t *table) nextDense(text []byte, p int) int {
+	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.narrow.shift&31, t.narrow.bits
+	memory := text[:len(text)+slack]
+	for ; p >= stride && p+pieceLen <= len(text); p += stride {
+		b := memory[p-stride+1 : p+8]
+		x0, x1, x2, x3 := le64(b), le64(b[1:]), le64(b[2:]), le64(b[3:])
+		b0, b1 := fold(x0^f0, x0^f1)>>shift, fold(x1^f0, x1^f1)>>shift
+		b2, b3 := fold(x2^f0, x2^f1)>>shift, fold(x3^f0, x3^f1)>>shift
+		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
+			break
+		}
+	}
+	return p
+}
+
+// scanWide looks for the blocks of one length.
+func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span {
+	align := func(p int) int { return (p + l.stride - 1) &^ (l.stride - 1) }
 	done := 0 // windows that end here or before are known
 	known := skipper{found}
-	for p := (first + stride - 1) &^ (stride - 1); p+l.block <= len(text); p += stride {
-		if end := known.past(p); end > p+l.widest+stride {
-			p = (end - l.widest) &^ (stride - 1)
+	for p := align(max(0, seen+1-l.widest)); p+l.block <= len(text); p += l.stride {
+		if end := known.past(p); end > p+l.widest+l.stride {
+			p = align(end - l.widest - l.stride + 1)
 		}
-		if p+l.block > len(text) {
+		from, to := 0, 0
+		if p, from, to = t.nextBlock(text, p, l); p+l.block > len(text) {
 			break
-		}
-		if p = t.nextBlock(text, p, l.block); p+l.block > len(text) {
-			break
-		}
-		from, to := t.around(text, p, l.block)
-		if from > to {
-			continue
 		}
 		key := t.hash.filter(text[p : p+l.block])
 		for widths := t.widthsOf(max(1, key)); widths != 0; widths &= widths - 1 {
@@ -96,47 +131,55 @@ func (t *table) scanWide(text []byte, seen int, l length, found []span) []span {
 				}
 			}
 		}
-		p = max(p, (done-l.widest)&^(stride-1)) // windows that end before are known
+		p = max(p, align(done-l.widest-l.stride+1)) // windows that end before are known
 	}
 	return found
 }
 
-// nextBlock gives the first place from p on, in steps of four, where a block of n characters may stand, or one where
-// none fits any more; at p one does. Nearly all of a text is passed over here, four places at a time.
-func (t *table) nextBlock(text []byte, p, n int) int {
-	f0, f1, shift, filter := t.hash.f0, t.hash.f1, t.wide.shift&31, t.wide.bits
-	// One place by itself: where blocks follow each other, the other three would be looked at in vain.
-	if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 != 0 {
-		return p
+// nextBlock gives the first place from p on, in steps of the stride, where a block stands, and where windows may begin
+// that have it; or a place where none fits any more. Nearly all of a text is passed over here.
+func (t *table) nextBlock(text []byte, p int, l *length) (at, from, to int) {
+	f0, f1, shift, filter, n := t.hash.f0, t.hash.f1, l.filter.shift&31, l.filter.bits, l.block
+	for ; p+n <= len(text); p += l.stride {
+		if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 == 0 {
+			if l.stride == stride {
+				p = l.pass(t.hash, text, p+stride) - stride
+			}
+			continue
+		}
+		if from, to = l.around(t.hash, text, p); from <= to {
+			break
+		}
 	}
-	for p += stride; p+3*stride+n <= len(text); p += 4 * stride {
+	return p, from, to
+}
+
+// pass passes over places where no block may stand, four at a time, as long as there are so many.
+func (l *length) pass(h *hasher, text []byte, p int) int {
+	f0, f1, shift, filter, n := h.f0, h.f1, l.filter.shift&31, l.filter.bits, l.block
+	for ; p+3*stride+n <= len(text); p += 4 * stride {
 		b := text[p : p+3*stride+8]
 		e := text[p+n-8 : p+n+3*stride]
 		b0, b1 := fold(le64(b)^f0, le64(e)^f1)>>shift, fold(le64(b[stride:])^f0, le64(e[stride:])^f1)>>shift
 		b2, b3 := fold(le64(b[2*stride:])^f0, le64(e[2*stride:])^f1)>>shift, fold(le64(b[3*stride:])^f0, le64(e[3*stride:])^f1)>>shift
-		if (filter[b0/64]>>(b0%64)|filter[b1/64]>>(b1%64)|filter[b2/64]>>(b2%64)|filter[b3/64]>>(b3%64))&1 != 0 {
-			break
-		}
-	}
-	for ; p+n <= len(text); p += stride {
-		if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 != 0 {
-			break
+		if hits := filter[b0/64]>>(b0%64)&1 | filter[b1/64]>>(b1%64)&1<<1 | filter[b2/64]>>(b2%64)&1<<2 | filter[b3/64]>>(b3%64)&1<<3; hits != 0 {
+			return p + stride*bits.TrailingZeros64(hits)
 		}
 	}
 	return p
 }
 
-// around tells where windows may begin that have the block of n characters at p:
-// of each window the blocks at its first four places are known.
-func (t *table) around(text []byte, p, n int) (from, to int) {
-	from, to = max(0, p-stride+1), p
-	if p == 0 || !t.wide.has(t.hash.filter(text[p-1:p-1+n])) {
-		from = p
+// around tells where windows may begin that have the block at p: of each window the blocks at its first places are
+// known, as many as the stride has.
+func (l *length) around(h *hasher, text []byte, p int) (from, to int) {
+	from, to = p, p
+	for from > max(0, p-l.stride+1) && l.filter.has(h.filter(text[from-1:from-1+l.block])) {
+		from--
 	}
-	if p+1+n > len(text) || !t.wide.has(t.hash.filter(text[p+1:p+1+n])) {
-		to = p - stride + 1
+	for to < p+l.stride-1 && to+1+l.block <= len(text) && l.filter.has(h.filter(text[to+1:to+1+l.block])) {
+		to++
 	}
-	return from, to
+	return from, to - l.stride + 1
 }
 
 // skipper passes over what was found before.
@@ -173,18 +216,24 @@ func (t *table) follow(text []byte, hit *span) span {
 	w := hit.end - hit.start
 	for step := w; step > 0; {
 		at := hit.end - w + step
-		if w == minWidth && at+w <= len(text) && !t.narrow.has(t.hash.filter(text[at:at+w])) {
-			step /= 2
+		if w == minWidth && (at+w > len(text) || !t.narrow.has(t.hash.filter(text[at:at+w]))) {
+			step--
 			continue
 		}
 		next, ok := t.known(text, at, w)
-		if !ok || next.owner != hit.owner {
+		switch {
+		case ok && next.owner == hit.owner:
+			hit.end = next.end
+			if next.reach != 0 || hit.reach != 0 {
+				hit.reach = hit.reach&^0xffff | next.reach&0xffff
+			}
+			if w == minWidth && step < w {
+				return *hit
+			}
+		case w == minWidth:
+			step--
+		default:
 			step /= 2
-			continue
-		}
-		hit.end = next.end
-		if next.reach != 0 || hit.reach != 0 {
-			hit.reach = hit.reach&^0xffff | next.reach&0xffff
 		}
 	}
 	return *hit

@@ -11,18 +11,21 @@ import (
 //  2. the filter value itself, in an open table
 //  3. the tag of the whole window
 //
-// Windows of eight characters are looked for at each place. Of all wider ones
-// the table knows blocks, short pieces near their beginning, of which one lies
-// on every fourth place: those are looked at. No step depends on how much of a
-// window agrees: text made of halves of values costs what other text costs.
+// Of wide windows the table knows blocks, short pieces near their beginning, and
+// of those of eight characters pieces of five, of which one lies on every fourth
+// place: only those places are looked at. Marks have no such pieces, as those
+// would tell too much on a disk: windows of theirs are looked for at each place.
+// No step depends on how much of a window agrees: text made of halves of values
+// costs what other text costs.
 type table struct {
 	hash    *hasher
-	narrow  filter   // of windows of eight characters, and of tails
-	wide    filter   // of blocks
-	blocks  []block  // an open table
-	lengths []length // of blocks
-	widths  []int    // of wide windows, as block.widths numbers them
-	eights  places   // windows of eight characters
+	narrow  filter  // of windows of eight characters, and of tails
+	pieces  filter  // of pieces of these
+	dense   bool    // there are windows of eight characters without
+	blocks  []block // an open table
+	lengths [len(lengths)]length
+	widths  []int  // of wide windows, as block.widths numbers them
+	eights  places // windows of eight characters
 	others  places
 	tails   []tail // of values matched whole, an open table
 	heads   []ownedHead
@@ -52,19 +55,23 @@ type block struct {
 	widths uint32
 }
 
-// length is one that blocks have, and the widest window that has such blocks.
-type length struct{ block, widest int }
-
-const stride = 4 // of the places where blocks are looked for
-
-// blockLen is the length of the blocks of windows of a width: in a short piece
-// of what takes 40 characters and more, most is the same for all values.
-func blockLen(width int) int {
-	if width < 40 {
-		return 12 - stride + 1
-	}
-	return 40 - stride + 1
+// length is one that blocks have, the places where they are looked for, and the widest window that has such blocks.
+type length struct {
+	block, stride, widest int
+	filter                filter // of the blocks
 }
+
+// lengths are those that there are: in a short piece of what takes 40 characters and more, most is the same for all
+// values.
+var lengths = [...]length{{block: 12 - stride + 1, stride: stride}, {block: 40 - 4*stride + 1, stride: 4 * stride}}
+
+// lengthOf gives which of them the blocks of windows of a width have.
+func lengthOf(width int) int { return oneIf(width >= 40) }
+
+const (
+	stride   = 4                     // of the places where blocks and pieces are looked for
+	pieceLen = minWidth - stride + 1 // of pieces: of eight characters, one begins at a place
+)
 
 // ownedHead is a head and whose it is.
 type ownedHead struct {
@@ -110,13 +117,15 @@ type span struct {
 // tableSize is what the tables for some prints take: filters as powers of two,
 // and places.
 type tableSize struct {
-	narrow, wide         uint8
+	narrow               uint8
+	wide                 [2]uint8 // by blockOf
 	eights, others       int
 	blocks, tails, heads int
 }
 
 func sizeOf(prints []Print) (size tableSize, windows int) {
-	eights, blocks, wholes := 0, 0, 0
+	eights, wholes := 0, 0
+	var blocks [len(lengths)]int
 	for _, p := range prints {
 		for _, g := range p.groups {
 			windows += len(g.windows)
@@ -126,16 +135,19 @@ func sizeOf(prints []Print) (size tableSize, windows int) {
 			case g.width == minWidth:
 				eights += len(g.windows)
 			default:
-				blocks += len(g.anchors)
+				blocks[lengthOf(int(g.width))] += len(g.anchors)
 			}
 		}
 		size.heads += len(p.heads)
 	}
 	size.narrow = uint8(max(9, bits.Len(uint((eights+wholes)*64))))
-	size.wide = uint8(max(9, bits.Len(uint(blocks*16))))
+	for i, n := range blocks {
+		size.wide[i] = uint8(max(9, bits.Len(uint(n*32))))
+		size.blocks += n
+	}
 	size.eights = 1 << bits.Len(uint(eights*3/2))
 	size.others = 1 << bits.Len(uint((windows-eights)*3/2))
-	size.blocks = 1 << bits.Len(uint(blocks*3/2))
+	size.blocks = 1 << bits.Len(uint(size.blocks*3/2))
 	if wholes > 0 {
 		size.tails = 1 << bits.Len(uint(2*wholes))
 	}
@@ -143,12 +155,17 @@ func sizeOf(prints []Print) (size tableSize, windows int) {
 }
 
 func (s tableSize) bytes() int {
-	return 1<<s.narrow/8 + 1<<s.wide/8 + s.blocks*8 + (s.eights+s.others)*(4+16) + s.tails*16 + s.heads*20 + headTags/8 + 192
+	return 2<<s.narrow/8 + 1<<s.wide[0]/8 + 1<<s.wide[1]/8 + s.blocks*8 + (s.eights+s.others)*(4+16) + s.tails*16 + s.heads*20 + headTags/8 + 192
 }
 
 func newTable(a *arena, key Key, prints []Print, size tableSize, first int) *table {
-	t := &table{hash: &carve[hasher](a, 1)[0], narrow: newFilter(a, size.narrow), wide: newFilter(a, size.wide)}
+	t := &table{hash: &carve[hasher](a, 1)[0], narrow: newFilter(a, size.narrow)}
 	*t.hash = newHasher(key)
+	t.pieces = newFilter(a, size.narrow)
+	t.lengths = lengths
+	for i := range t.lengths {
+		t.lengths[i].filter = newFilter(a, size.wide[i])
+	}
 	t.blocks = carve[block](a, size.blocks)
 	t.eights, t.others = newPlaces(a, size.eights), newPlaces(a, size.others)
 	t.tails = carve[tail](a, size.tails)
@@ -173,26 +190,36 @@ func (t *table) addGroup(g group, owner uint32) {
 	switch {
 	case g.whole:
 		owner |= flagBound
-		for _, key := range g.anchors {
+		for _, key := range g.anchors[:min(1, len(g.anchors))] {
 			t.narrow.add(key)
 			t.addTail(max(1, key), g.width)
 		}
+		t.addPieces(g.anchors[min(1, len(g.anchors)):])
 	case g.width == minWidth:
 		into = &t.eights
 		for i := range g.windows {
 			t.narrow.add(g.windows[i].key)
 		}
+		t.addPieces(g.anchors)
 	default:
 		bit := uint32(1) << index(&t.widths, int(g.width))
-		t.addLength(int(g.width))
+		l := &t.lengths[lengthOf(int(g.width))]
+		l.widest = max(l.widest, int(g.width))
 		for _, key := range g.anchors {
-			t.wide.add(key)
+			l.filter.add(key)
 			t.addBlock(max(1, key), bit)
 		}
 	}
 	for i := range g.windows {
 		into.insert(&g.windows[i], owner)
 	}
+}
+
+func (t *table) addPieces(keys []uint32) {
+	for _, key := range keys {
+		t.pieces.add(key)
+	}
+	t.dense = t.dense || len(keys) == 0
 }
 
 // index is the place of n in a list, to which it is added if it is not there.
@@ -203,17 +230,6 @@ func index(list *[]int, n int) int {
 		*list = append(*list, n)
 	}
 	return i
-}
-
-func (t *table) addLength(width int) {
-	n := blockLen(width)
-	for i := range t.lengths {
-		if l := &t.lengths[i]; l.block == n {
-			l.widest = max(l.widest, width)
-			return
-		}
-	}
-	t.lengths = append(t.lengths, length{n, width})
 }
 
 func (t *table) addBlock(key uint32, bit uint32) {
