@@ -1,5 +1,7 @@
 package guard
 
+import "math/bits"
+
 const (
 	blockSize = 2048 // read at a time, so that the tables below stay in the nearest cache
 	context   = 64   // characters that stay known after they went out; maxWidth at most is needed
@@ -83,7 +85,11 @@ func (g *Guard) parse(buf []byte, i, end int) {
 		switch g.state {
 		case ground:
 			i = g.lanes[shown].plain(&g.kinds[g.sets.shifted()], buf, i, end)
-			if i < end {
+			if n := controlLen(buf[i:end]); n > 0 {
+				i += n
+				g.lanes[shown].trail |= gapEdge
+				g.addressed = g.addressed || addresses(buf[i-1])
+			} else if i < end {
 				g.controlByte(buf, i)
 				i++
 			}
@@ -105,6 +111,23 @@ func (g *Guard) parse(buf []byte, i, end int) {
 			}
 		}
 	}
+}
+
+// controlLen tells how long the control sequence is that text begins with; 0 if there is none, or it is cut, or something
+// stands in it that it has to be read byte by byte for.
+func controlLen(text []byte) int {
+	if len(text) < 3 || text[0] != 0x1b || text[1] != '[' {
+		return 0
+	}
+	for i, c := range text[2:] {
+		if c-' ' >= 0x20 {
+			if c >= '@' && c < 0x7f {
+				return i + 3
+			}
+			break
+		}
+	}
+	return 0
 }
 
 // plain reads up to the first control byte or end, and tells where that is.
@@ -142,6 +165,10 @@ type gap uint16
 // plus adds the cells of passed-over text; half a UTF-8 character is none.
 func (g gap) plus(text []byte) gap {
 	cells := int(g & gapCells)
+	for ; len(text) >= 8; text = text[8:] {
+		x := le64(text)
+		cells += 8 - bits.OnesCount64(x&^(x<<1)&0x8080808080808080)
+	}
 	for _, c := range text {
 		if c&0xc0 != 0x80 {
 			cells++
