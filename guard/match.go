@@ -12,23 +12,26 @@ import (
 const minLong = 12
 
 // match looks at what ends in l at characters not looked at before, and masks
-// what is known. closed says that the last token ends here.
-func (g *Guard) match(l *lane, buf []byte, closed bool) {
-	if l.owed > 0 {
+// what is known. closed says that the last token ends here. It reports whether
+// there was anything.
+func (g *Guard) match(l *lane, buf []byte, closed bool) (met bool) {
+	if met = l.owed > 0; met {
 		g.pay(l, buf, l.seen)
 	}
 	if l.n < minWidth {
 		l.seen = l.n
-		return
+		return met
 	}
 	for _, t := range g.tables {
 		g.spans = t.scan(l.text[:l.n], l.seen, g.spans[:0])
 		slices.SortFunc(g.spans, func(a, b span) int { return a.start - b.start }) // so that neighbours are one sighting
 		for _, s := range g.spans {
 			g.judge(l, buf, t, s, closed)
+			met = true
 		}
 	}
 	l.seen = l.n
+	return met
 }
 
 // judge masks a span, if it counts where it stands.

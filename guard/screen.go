@@ -25,15 +25,14 @@ type screen struct {
 	newline     bool      // a line feed returns the carriage too (LNM)
 	tabs        []bool
 
-	first  int    // row that may have been painted since all were looked at
-	last   int    // and the one behind the last such row
-	now    int32  // bytes written, less those that nobody asks for any more
-	base   int32  // the first of them that is still in the buffer
-	parser parser // screen_parse.go
-	turn   int32  // of painting: text of one turn stands as it came
-	lane   lane   // screen_look.go
-	plain  []byte // one row in clear
-	kinds  [256]byte
+	first  int       // row that may have been painted since all were looked at
+	last   int       // and the one behind the last such row
+	now    int32     // bytes written, less those that nobody asks for any more
+	base   int32     // the first of them that is still in the buffer
+	parser parser    // screen_parse.go
+	turn   int32     // of painting: text of one turn stands as it came
+	lane   lane      // screen_look.go
+	kinds  [256]byte // 1 for cells of letters and digits
 	// leaving is called before a row with cells that nobody has looked at goes from the screen. It may be nil.
 	leaving func(y int)
 }
@@ -85,15 +84,16 @@ func newScreen(h *hasher, cols, rows int) *screen {
 	}
 	s := &screen{cols: cols, rows: rows, bottom: rows - 1, tabs: make([]bool, cols)}
 	words := (cols + 7) / 8
-	s.arena = newArena(words*8 + 2*cols*rows + cols + laneSize)
+	s.arena = newArena(words*8 + 2*cols*rows + laneSize)
 	s.pad = bytesOf(carve[uint64](s.arena, words))
 	for i, pad := 0, wordsOf(s.pad); i < words; i++ {
 		pad[i] = h.tag([]byte{'r', 'o', 'w', byte(i)}) &^ 0x8080808080808080
 	}
 	s.lane.text = (*[laneSize]byte)(carve[byte](s.arena, laneSize))
 	s.lane.cells = true
-	s.plain = carve[byte](s.arena, cols)
-	s.kinds = kinds(false)
+	for c := range s.kinds {
+		s.kinds[c] = byte(oneIf(class(byte(c&cellCode)) < classSymbol))
+	}
 	s.turn = 1
 	for _, g := range []*grid{&s.main, &s.alt} {
 		*g = grid{carve[byte](s.arena, cols*rows), make([]int32, cols*rows), make([]int32, rows), make([]row, rows)}
