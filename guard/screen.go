@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"slices"
 )
@@ -165,19 +164,21 @@ func (s *screen) erase(x0, y0, x1, y1 int) {
 // in the stream from at on.
 func (s *screen) paint(text []byte, at int32) {
 	p := s.index(s.y) + s.x
-	subtle.XORBytes(s.grid.text[p:p+len(text)], text, s.pad[s.x:])
-	from := s.grid.from[p : p+len(text)]
-	for i := range from {
-		from[i] = at + int32(i)
+	n := len(text)
+	cells, from, pad := s.grid.text[p:p+n], s.grid.from[p:p+n], s.pad[s.x:s.x+n]
+	border := false
+	for i, c := range text {
+		cells[i], from[i] = c^pad[i], at+int32(i)
+		if c == '|' {
+			border = true
+		}
 	}
-	s.touch(s.x, s.x+len(text))
-	if r := s.row(s.y); !r.parted {
-		r.parted = bytes.IndexByte(text, '|') >= 0
-	}
+	r := s.touch(s.x, s.x+n)
+	r.parted = r.parted || border
 }
 
 // touch notes that cells of the cursor's row are to be looked at.
-func (s *screen) touch(a, b int) {
+func (s *screen) touch(a, b int) *row {
 	s.first, s.last = min(s.first, s.y), max(s.last, s.y+1)
 	r := s.row(s.y)
 	if r.end == 0 {
@@ -186,6 +187,7 @@ func (s *screen) touch(a, b int) {
 		r.turn = outOfOrder
 	}
 	r.lo, r.hi, r.end = min(r.lo, a), max(r.hi, b), max(r.end, b)
+	return r
 }
 
 // shift moves the cells of the cursor's row from column src to the end to column dst, and blanks those that come free.
