@@ -32,8 +32,9 @@ type screen struct {
 	turn   int32     // of painting: text of one turn stands as it came
 	lane   lane      // screen_look.go
 	kinds  [256]byte // 1 for cells of letters and digits
-	// leaving is called before a row with cells that nobody has looked at goes from the screen. It may be nil.
-	leaving func(y int)
+	// leaving is called before rows of which some may have cells that nobody has looked at go from the screen: what was
+	// shown for a moment between two reads can be read in the stream. It may be nil.
+	leaving func(y, last int)
 }
 
 // cursor is what is saved and restored together.
@@ -145,17 +146,21 @@ func (s *screen) wipe(y, a, b int) {
 
 // leave says that the rows from y to last are about to change or to go.
 func (s *screen) leave(y, last int) {
-	for ; y < last && s.leaving != nil; y++ {
-		if r := s.row(y); r.lo < r.hi {
-			s.leaving(y)
-		}
+	for y < last && s.row(y).lo >= s.row(y).hi {
+		y++
+	}
+	if y < last && s.leaving != nil {
+		s.leaving(y, last)
 	}
 }
 
 // erase blanks a rectangle of whole or part rows of the screen that is shown, within its bounds.
 func (s *screen) erase(x0, y0, x1, y1 int) {
-	x0, x1 = max(x0, 0), min(x1, s.cols)
-	for y := max(y0, 0); y < min(y1, s.rows); y++ {
+	x0, x1, y0, y1 = max(x0, 0), min(x1, s.cols), max(y0, 0), min(y1, s.rows)
+	if x0 == 0 && x1 == s.cols && y1 > y0+1 {
+		s.leave(y0, y1)
+	}
+	for y := y0; y < y1; y++ {
 		s.wipe(y, x0, x1)
 	}
 }

@@ -55,7 +55,7 @@ func (g *Guard) drawPast() {
 	}
 	g.past.each(g.screen.write)
 	g.past = past{}
-	g.screen.leaving = g.lookAtRow
+	g.screen.leaving = g.lookAtRows
 	for y := range g.screen.rows { // all of it is written and gone
 		r := g.screen.row(y)
 		r.lo, r.hi = g.screen.cols, 0
@@ -92,18 +92,7 @@ func (g *Guard) Resize(cols, rows int) {
 // stream, what belongs to a value.
 func (g *Guard) look(buf []byte) {
 	s := g.screen
-	for y := s.first; y < s.last; y++ {
-		first := y
-		for y < s.last && s.unseen(y) {
-			y++
-		}
-		if first < y {
-			g.lookAt(first, y-1, s.row(first).lo, s.row(y-1).hi, 0, s.cols)
-		}
-	}
-	for y := s.first; y < s.last; y++ {
-		g.lookAtParts(y)
-	}
+	g.lookAtRows(s.first, s.last)
 	s.first, s.last = s.rows, 0
 	for len(g.sights) > 0 {
 		n := 1
@@ -116,14 +105,21 @@ func (g *Guard) look(buf []byte) {
 	g.sights = nil
 }
 
-// lookAtRow looks at what was painted in a row that is about to go from the screen: what was shown for a moment between
-// two reads can be read in the stream.
-func (g *Guard) lookAtRow(y int) {
-	if g.screen.unseen(y) {
-		r := g.screen.row(y)
-		g.lookAt(y, y, r.lo, r.hi, 0, g.screen.cols)
+// lookAtRows looks at what was painted in some rows, each run of them at one go.
+func (g *Guard) lookAtRows(from, to int) {
+	s := g.screen
+	for y := from; y < to; y++ {
+		first := y
+		for y < to && s.unseen(y) {
+			y++
+		}
+		if first < y {
+			g.lookAt(first, y-1, s.row(first).lo, s.row(y-1).hi, 0, s.cols)
+		}
 	}
-	g.lookAtParts(y)
+	for y := from; y < to; y++ {
+		g.lookAtParts(y)
+	}
 }
 
 // unseen says whether the stream may not have shown the text of a row, with what stands before and behind it, as the
