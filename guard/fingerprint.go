@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 )
 
 // Key makes the fingerprints of one launch its own: without it a fingerprint
@@ -115,16 +116,21 @@ type maker struct {
 	p      Print
 	count  int     // windows
 	picked []place // of the form at hand
+	edges  []bool  // of its windows: where they begin, and where they end
 }
 
-// group gives the group of a width.
-func (m *maker) group(width int) *group {
+// group gives the group of a width, which may be the one that is at hand.
+func (m *maker) group(at *group, width int) *group {
+	if at != nil && int(at.width) == width {
+		return at
+	}
 	for i := range m.p.groups {
 		if int(m.p.groups[i].width) == width && !m.p.groups[i].whole {
 			return &m.p.groups[i]
 		}
 	}
-	m.p.groups = append(m.p.groups, group{width: uint8(width)})
+	const some = 256 // most have that many and more
+	m.p.groups = append(m.p.groups, group{width: uint8(width), windows: make([]window, 0, some), anchors: make([]uint32, 0, some)})
 	return &m.p.groups[len(m.p.groups)-1]
 }
 
@@ -156,10 +162,13 @@ func (m *maker) add(part stretch) {
 // for more than some places, the one before or behind tells how many
 // characters belong to it that no other tells of.
 func (m *maker) windows(text []byte, picked []place, some int) {
-	ends, starts := make([]bool, len(text)+1), make([]bool, len(text)+1)
+	m.edges = slices.Grow(m.edges[:0], 2*len(text)+2)[:2*len(text)+2]
+	clear(m.edges)
+	ends, starts := m.edges[:len(text)+1], m.edges[len(text)+1:]
 	for _, w := range picked {
 		ends[w.at+w.width], starts[w.at] = true, true
 	}
+	var g *group
 	for _, w := range picked {
 		after, before := 0, 0
 		for i := int(w.at+w.width) + 1; i <= len(text) && !ends[i]; i++ {
@@ -174,7 +183,8 @@ func (m *maker) windows(text []byte, picked []place, some int) {
 		if before <= some {
 			before = 0
 		}
-		m.window(text, int(w.at), int(w.width), uint32(min(before, farthest))<<16|uint32(min(after, farthest)))
+		g = m.group(g, int(w.width))
+		m.window(g, text[w.at:w.at+w.width], uint32(min(before, farthest))<<16|uint32(min(after, farthest)))
 	}
 	m.anchors(text, picked)
 	m.pieces(text, picked)
@@ -183,11 +193,9 @@ func (m *maker) windows(text []byte, picked []place, some int) {
 // farthest is how many characters next to a window are masked with it.
 const farthest = 16
 
-func (m *maker) window(text []byte, at, width int, reach uint32) {
+func (m *maker) window(g *group, text []byte, reach uint32) {
 	if m.count < maxPieces {
-		g := m.group(width)
-		t := text[at : at+width]
-		g.windows = append(g.windows, window{m.hash.filter(t), reach, m.hash.tag(t)})
+		g.windows = append(g.windows, window{m.hash.filter(text), reach, m.hash.tag(text)})
 		m.count++
 	}
 }
@@ -196,12 +204,13 @@ func (m *maker) window(text []byte, at, width int, reach uint32) {
 // each once where windows are next to each other.
 func (m *maker) anchors(text []byte, picked []place) {
 	var next [maxWidth + 1]int32 // by width: the first block that was not taken
+	var g *group
 	for _, w := range picked {
 		if w.width == minWidth {
 			continue
 		}
 		l := &lengths[lengthOf(int(w.width))]
-		g := m.group(int(w.width))
+		g = m.group(g, int(w.width))
 		at := w.at
 		if n := next[w.width]; n > at && n <= at+int32(l.stride) {
 			at = n
@@ -217,11 +226,12 @@ func (m *maker) anchors(text []byte, picked []place) {
 // next to each other.
 func (m *maker) pieces(text []byte, picked []place) {
 	next := int32(0)
+	var g *group
 	for _, w := range picked {
 		if w.width != minWidth {
 			continue
 		}
-		g := m.group(minWidth)
+		g = m.group(g, minWidth)
 		eight := le64(text[w.at:])
 		for at := max(next, w.at); at < w.at+stride; at++ {
 			g.anchors = append(g.anchors, m.hash.piece(eight>>(8*(at-w.at))))
