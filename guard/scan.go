@@ -121,8 +121,10 @@ func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span 
 			break
 		}
 		key := t.hash.filter(text[p : p+l.block])
-		for widths := t.widthsOf(max(1, key)); widths != 0; widths &= widths - 1 {
-			w := t.widths[bits.TrailingZeros32(widths)]
+		for _, w := range l.widths {
+			if !l.of.has(filterOf(key, w)) {
+				continue
+			}
 			for s := max(from, max(seen, done)+1-w); s <= to; s++ {
 				if hit, ok := t.known(text, s, w); ok {
 					found = append(found, t.follow(text, &hit))
@@ -199,16 +201,6 @@ func (k *skipper) past(p int) int {
 	return 0
 }
 
-// widthsOf gives the widths of the windows whose block has a filter value.
-func (t *table) widthsOf(key uint32) uint32 {
-	for i := int(key) & (len(t.blocks) - 1); t.blocks[i].key != 0; i = (i + 1) & (len(t.blocks) - 1) {
-		if t.blocks[i].key == key {
-			return t.blocks[i].widths
-		}
-	}
-	return 0
-}
-
 // follow goes on from a window that is known as far as the value does: the
 // windows between two that are known lie inside them and need not be looked
 // at. A value printed over and over costs a tag or two in a width.
@@ -245,7 +237,7 @@ func (t *table) wholes(text []byte, end int, found []span) []span {
 		return found
 	}
 	key := max(1, t.hash.filter(text[end-minWidth:end]))
-	for i := int(key) & (len(t.tails) - 1); t.tails[i].key != 0; i = (i + 1) & (len(t.tails) - 1) {
+	for i := slot(key, len(t.tails)); t.tails[i].key != 0; i = after(i, len(t.tails)) {
 		if t.tails[i].key != key {
 			continue
 		}

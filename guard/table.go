@@ -19,12 +19,10 @@ import (
 // costs what other text costs.
 type table struct {
 	hash    *hasher
-	narrow  filter  // of windows of eight characters, and of tails
-	pieces  filter  // of pieces of these
-	dense   bool    // there are windows of eight characters without
-	blocks  []block // an open table
+	narrow  filter // of windows of eight characters, and of tails
+	pieces  filter // of pieces of these
+	dense   bool   // there are windows of eight characters without
 	lengths [len(lengths)]length
-	widths  []int  // of wide windows, as block.widths numbers them
 	eights  places // windows of eight characters
 	others  places
 	tails   []tail // of values matched whole, an open table
@@ -48,22 +46,21 @@ func (f *filter) has(key uint32) bool {
 	return f.bits[key>>f.shift/64]>>(key>>f.shift%64)&1 != 0
 }
 
-// block is the filter value of a piece of wide windows, and a bit for each of
-// their widths.
-type block struct {
-	key    uint32 // 0: free
-	widths uint32
-}
-
-// length is one that blocks have, the places where they are looked for, and the widest window that has such blocks.
+// length is one that blocks have, the places where they are looked for, and the windows that have such blocks.
 type length struct {
-	block, stride, widest int
-	filter                filter // of the blocks
+	block, stride int
+	filter        filter // of the blocks
+	of            filter // of the blocks and a width that they are of: see filterOf
+	widths        []int
+	widest        int
 }
 
 // lengths are those that there are: in a short piece of what takes 40 characters and more, most is the same for all
 // values.
 var lengths = [...]length{{block: 12 - stride + 1, stride: stride}, {block: 40 - 4*stride + 1, stride: 4 * stride}}
+
+// filterOf makes one filter value of that of a block and a width.
+func filterOf(key uint32, width int) uint32 { return bits.RotateLeft32(key, width) }
 
 // lengthOf gives which of them the blocks of windows of a width have.
 func lengthOf(width int) int { return oneIf(width >= 40) }
@@ -117,10 +114,10 @@ type span struct {
 // tableSize is what the tables for some prints take: filters as powers of two,
 // and places.
 type tableSize struct {
-	narrow               uint8
-	wide                 [2]uint8 // by blockOf
-	eights, others       int
-	blocks, tails, heads int
+	narrow         uint8
+	wide           [2]uint8 // by blockOf
+	eights, others int
+	tails, heads   int
 }
 
 func sizeOf(prints []Print) (size tableSize, windows int) {
@@ -143,19 +140,19 @@ func sizeOf(prints []Print) (size tableSize, windows int) {
 	size.narrow = uint8(max(9, bits.Len(uint((eights+wholes)*64))))
 	for i, n := range blocks {
 		size.wide[i] = uint8(max(9, bits.Len(uint(n*32))))
-		size.blocks += n
 	}
-	size.eights = 1 << bits.Len(uint(eights*3/2))
-	size.others = 1 << bits.Len(uint((windows-eights)*3/2))
-	size.blocks = 1 << bits.Len(uint(size.blocks*3/2))
+	size.eights, size.others = roomFor(eights), roomFor(windows-eights)
 	if wholes > 0 {
-		size.tails = 1 << bits.Len(uint(2*wholes))
+		size.tails = roomFor(wholes)
 	}
 	return size, windows
 }
 
+// roomFor is how many places an open table has for so many keys. One is free always.
+func roomFor(keys int) int { return keys*3/2 + 1 }
+
 func (s tableSize) bytes() int {
-	return 2<<s.narrow/8 + 1<<s.wide[0]/8 + 1<<s.wide[1]/8 + s.blocks*8 + (s.eights+s.others)*(4+16) + s.tails*16 + s.heads*20 + headTags/8 + 192
+	return 2<<s.narrow/8 + 3<<s.wide[0]/16 + 3<<s.wide[1]/16 + (s.eights+s.others)*(4+16) + s.tails*16 + s.heads*20 + headTags/8 + 192
 }
 
 func newTable(a *arena, key Key, prints []Print, size tableSize, first int) *table {
@@ -164,9 +161,8 @@ func newTable(a *arena, key Key, prints []Print, size tableSize, first int) *tab
 	t.pieces = newFilter(a, size.narrow)
 	t.lengths = lengths
 	for i := range t.lengths {
-		t.lengths[i].filter = newFilter(a, size.wide[i])
+		t.lengths[i].filter, t.lengths[i].of = newFilter(a, size.wide[i]), newFilter(a, size.wide[i]-1)
 	}
-	t.blocks = carve[block](a, size.blocks)
 	t.eights, t.others = newPlaces(a, size.eights), newPlaces(a, size.others)
 	t.tails = carve[tail](a, size.tails)
 	t.heads = carve[ownedHead](a, size.heads)[:0]
@@ -202,12 +198,14 @@ func (t *table) addGroup(g group, owner uint32) {
 		}
 		t.addPieces(g.anchors)
 	default:
-		bit := uint32(1) << index(&t.widths, int(g.width))
 		l := &t.lengths[lengthOf(int(g.width))]
-		l.widest = max(l.widest, int(g.width))
+		if !slices.Contains(l.widths, int(g.width)) {
+			l.widths = append(l.widths, int(g.width))
+			l.widest = slices.Max(l.widths)
+		}
 		for _, key := range g.anchors {
 			l.filter.add(key)
-			t.addBlock(max(1, key), bit)
+			l.of.add(filterOf(key, int(g.width)))
 		}
 	}
 	for i := range g.windows {
@@ -222,28 +220,8 @@ func (t *table) addPieces(keys []uint32) {
 	t.dense = t.dense || len(keys) == 0
 }
 
-// index is the place of n in a list, to which it is added if it is not there.
-func index(list *[]int, n int) int {
-	i := slices.Index(*list, n)
-	if i < 0 {
-		i = len(*list)
-		*list = append(*list, n)
-	}
-	return i
-}
-
-func (t *table) addBlock(key uint32, bit uint32) {
-	for i := int(key) & (len(t.blocks) - 1); ; i = (i + 1) & (len(t.blocks) - 1) {
-		if b := &t.blocks[i]; b.key == 0 || b.key == key {
-			b.key = key
-			b.widths |= bit
-			return
-		}
-	}
-}
-
 func (t *table) addTail(key uint32, width uint8) {
-	for i := int(key) & (len(t.tails) - 1); ; i = (i + 1) & (len(t.tails) - 1) {
+	for i := slot(key, len(t.tails)); ; i = after(i, len(t.tails)) {
 		if t.tails[i].key == 0 || t.tails[i].key == key {
 			t.tails[i].key = key
 			t.tails[i].widths |= 1 << (width - 1)
@@ -256,7 +234,7 @@ func (t *table) addTail(key uint32, width uint8) {
 // one in all reports; a window that counts anywhere goes before one that does not.
 func (p *places) insert(w *window, owner uint32) {
 	key := max(1, w.key)
-	for i := p.place(key); ; i = (i + 1) & (len(p.keys) - 1) {
+	for i := slot(key, len(p.keys)); ; i = after(i, len(p.keys)) {
 		switch e := &p.entries[i]; {
 		case p.keys[i] == 0:
 			p.keys[i], *e = key, entry{w.tag, owner, w.reach}
@@ -270,12 +248,20 @@ func (p *places) insert(w *window, owner uint32) {
 	}
 }
 
-func (p *places) place(key uint32) int { return int(key) & (len(p.keys) - 1) }
+// slot is where in an open table of so many places a key is looked for first, and after the place that is looked at next.
+func slot(key uint32, places int) int { return int(uint64(key) * uint64(places) >> 32) }
+
+func after(i, places int) int {
+	if i++; i < places {
+		return i
+	}
+	return 0
+}
 
 // find looks for the window text, and gives its entry or nil.
 func (p *places) find(h *hasher, text []byte) *entry {
 	key := max(1, h.filter(text))
-	for i := p.place(key); p.keys[i] != 0; i = (i + 1) & (len(p.keys) - 1) {
+	for i := slot(key, len(p.keys)); p.keys[i] != 0; i = after(i, len(p.keys)) {
 		if p.keys[i] == key && p.entries[i].tag == h.tag(text) {
 			return &p.entries[i]
 		}
