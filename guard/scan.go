@@ -107,25 +107,34 @@ func (t *table) nextDense(text []byte, p int) int {
 	return p
 }
 
-// scanWide looks for the blocks of one length.
+// scanWide looks for the blocks of one length. Nearly all of a text is passed over here.
 func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span {
 	align := func(p int) int { return (p + l.stride - 1) &^ (l.stride - 1) }
-	done := 0 // windows that end here or before are known
+	f0, f1, filter, n := t.hash.f0, t.hash.f1, &l.filter, l.block
+	done := seen // windows that end here or before are known
 	known := skipper{found}
-	for p := align(max(0, seen+1-l.widest)); p+l.block <= len(text); p += l.stride {
+	for p := align(max(0, seen+1-l.widest)); p+n <= len(text); p += l.stride {
+		key := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1)
+		if !filter.has(key) {
+			if l.stride == stride {
+				p = l.pass(t.hash, text, p+stride) - stride
+			}
+			continue
+		}
 		if end := known.past(p); end > p+l.widest+l.stride {
-			p = align(end - l.widest - l.stride + 1)
+			p = align(end - l.widest - 2*l.stride + 1)
+			continue
 		}
-		from, to := 0, 0
-		if p, from, to = t.nextBlock(text, p, l); p+l.block > len(text) {
-			break
+		if p < done && !l.beyond(key, done-p) {
+			continue
 		}
-		key := t.hash.filter(text[p : p+l.block])
-		for _, w := range l.widths {
+		from, to := l.around(t.hash, text, p)
+		for i := 0; from <= to && i < len(l.widths); i++ {
+			w := l.widths[i]
 			if !l.of.has(filterOf(key, w)) {
 				continue
 			}
-			for s := max(from, max(seen, done)+1-w); s <= to; s++ {
+			for s := max(from, done+1-w); s <= to; s++ {
 				if hit, ok := t.known(text, s, w); ok {
 					found = append(found, t.follow(text, &hit))
 					done = max(done, hit.end)
@@ -138,22 +147,15 @@ func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span 
 	return found
 }
 
-// nextBlock gives the first place from p on, in steps of the stride, where a block stands, and where windows may begin
-// that have it; or a place where none fits any more. Nearly all of a text is passed over here.
-func (t *table) nextBlock(text []byte, p int, l *length) (at, from, to int) {
-	f0, f1, shift, filter, n := t.hash.f0, t.hash.f1, l.filter.shift&31, l.filter.bits, l.block
-	for ; p+n <= len(text); p += l.stride {
-		if b := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1) >> shift; filter[b/64]>>(b%64)&1 == 0 {
-			if l.stride == stride {
-				p = l.pass(t.hash, text, p+stride) - stride
-			}
-			continue
-		}
-		if from, to = l.around(t.hash, text, p); from <= to {
-			break
+// beyond reports whether a window with the block of that filter value may end more than so many characters behind its
+// beginning.
+func (l *length) beyond(key uint32, many int) bool {
+	for _, w := range l.widths {
+		if w > many && l.of.has(filterOf(key, w)) {
+			return true
 		}
 	}
-	return p, from, to
+	return false
 }
 
 // pass passes over places where no block may stand, four at a time, as long as there are so many.
