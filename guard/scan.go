@@ -209,28 +209,35 @@ func (k *skipper) past(p int) int {
 func (t *table) follow(text []byte, hit *span) span {
 	w := hit.end - hit.start
 	for step := w; step > 0; {
-		at := hit.end - w + step
-		if w == minWidth && (at+w > len(text) || !t.narrow.has(t.hash.filter(text[at:at+w]))) {
-			step--
-			continue
+		next, ok := span{}, w > minWidth || t.narrowAt(text, hit.end-w+step)
+		if ok {
+			next, ok = t.known(text, hit.end-w+step, w)
 		}
-		next, ok := t.known(text, at, w)
 		switch {
 		case ok && next.owner == hit.owner:
 			hit.end = next.end
 			if next.reach != 0 || hit.reach != 0 {
 				hit.reach = hit.reach&^0xffff | next.reach&0xffff
 			}
-			if w == minWidth && step < w {
+			if step < w && w == minWidth {
 				return *hit
 			}
-		case w == minWidth:
-			step--
-		default:
+		case w > minWidth:
 			step /= 2
+		case step < w:
+			return *hit
+		default: // the last one of those that the filter knows
+			for step = 0; step < w-1 && t.narrowAt(text, hit.end-w+step+1); {
+				step++
+			}
 		}
 	}
 	return *hit
+}
+
+// narrowAt tells whether a window of eight characters at a place may be known.
+func (t *table) narrowAt(text []byte, at int) bool {
+	return at+minWidth <= len(text) && t.narrow.has(t.hash.filter(text[at:at+minWidth]))
 }
 
 // wholes appends the values that end at end and are matched whole.
