@@ -8,15 +8,19 @@ func (t *table) known(text []byte, s, w int) (span, bool) {
 	if s < 0 || s+w > len(text) {
 		return span{}, false
 	}
-	in := &t.others
-	if w == minWidth {
-		in = &t.eights
-	}
-	e := in.find(t.hash, text[s:s+w])
+	e := t.windows(w).find(t.hash, text[s:s+w])
 	if e == nil || e.owner&flagBound != 0 {
 		return span{}, false
 	}
 	return span{s, s + w, e.owner, e.reach}, true
+}
+
+// windows gives those of a width, among others.
+func (t *table) windows(w int) *places {
+	if w == minWidth {
+		return &t.eights
+	}
+	return &t.others
 }
 
 // scan appends to found all stretches of text that windows make which end after
@@ -205,39 +209,48 @@ func (k *skipper) past(p int) int {
 
 // follow goes on from a window that is known as far as the value does: the
 // windows between two that are known lie inside them and need not be looked
-// at. A value printed over and over costs a tag or two in a width.
+// at. Of those that follow each other the filter values are enough, but for the
+// last one: a value printed over and over costs a tag or two in a width.
 func (t *table) follow(text []byte, hit *span) span {
 	w := hit.end - hit.start
-	for step := w; step > 0; {
-		next, ok := span{}, w > minWidth || t.narrowAt(text, hit.end-w+step)
-		if ok {
-			next, ok = t.known(text, hit.end-w+step, w)
+	in, last := t.windows(w), hit.end-w
+	for at := hit.end; at+w <= len(text); at += w {
+		if key := t.hash.filter(text[at : at+w]); w == minWidth && !t.narrow.has(key) || !in.has(key, hit.owner) {
+			break
 		}
-		switch {
-		case ok && next.owner == hit.owner:
-			hit.end = next.end
-			if next.reach != 0 || hit.reach != 0 {
-				hit.reach = hit.reach&^0xffff | next.reach&0xffff
-			}
-			if step < w && w == minWidth {
-				return *hit
-			}
-		case w > minWidth:
+		last = at
+	}
+	t.goOn(text, hit, last, w)
+	if w == minWidth { // the last one that the filter knows
+		last = hit.end - w
+		for at := last + 1; at < hit.end && at+w <= len(text) && t.narrow.has(t.hash.filter(text[at:at+w])); at++ {
+			last = at
+		}
+		t.goOn(text, hit, last, w)
+		return *hit
+	}
+	for step := w / 2; step > 0; {
+		if !t.goOn(text, hit, hit.end-w+step, w) {
 			step /= 2
-		case step < w:
-			return *hit
-		default: // the last one of those that the filter knows
-			for step = 0; step < w-1 && t.narrowAt(text, hit.end-w+step+1); {
-				step++
-			}
 		}
 	}
 	return *hit
 }
 
-// narrowAt tells whether a window of eight characters at a place may be known.
-func (t *table) narrowAt(text []byte, at int) bool {
-	return at+minWidth <= len(text) && t.narrow.has(t.hash.filter(text[at:at+minWidth]))
+// goOn makes hit end with the window of w characters at a place, if that is known to be one of the same value.
+func (t *table) goOn(text []byte, hit *span, at, w int) bool {
+	if at+w <= hit.end {
+		return false
+	}
+	next, ok := t.known(text, at, w)
+	if !ok || next.owner != hit.owner {
+		return false
+	}
+	hit.end = next.end
+	if next.reach != 0 || hit.reach != 0 {
+		hit.reach = hit.reach&^0xffff | next.reach&0xffff
+	}
+	return true
 }
 
 // wholes appends the values that end at end and are matched whole.

@@ -268,3 +268,14 @@ func (p *places) find(h *hasher, text []byte) *entry {
 	}
 	return nil
 }
+
+// has tells whether there is a window of an owner with a filter value.
+func (p *places) has(key, owner uint32) bool {
+	key = max(1, key)
+	for i := slot(key, len(p.keys)); p.keys[i] != 0; i = after(i, len(p.keys)) {
+		if p.keys[i] == key && p.entries[i].owner == owner {
+			return true
+		}
+	}
+	return false
+}
