@@ -134,6 +134,12 @@ func ownTerminal(chain []Process, outermost int) bool {
 	return true
 }
 
+// AtTerminal says whether the process had a controlling terminal when it was
+// looked at. Without one, a process that leads its session gets one by opening
+// it, from a file that is a link to it too, and so after it was looked at: one
+// that an agent has made.
+func (c Caller) AtTerminal() bool { return len(c.Chain) > 0 && c.Chain[0].Terminal }
+
 // Who names the caller in words: "Claude Code", "a command inside a launch",
 // "a person".
 func (c Caller) Who() string {

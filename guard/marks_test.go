@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,71 @@ func TestMarksLeaveEnough(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What is random in a value may stand in text that everybody knows. From that text on, in both directions, no more than a
+// mark can be found by trying what comes next, three characters at a time, however often.
+func TestMarksLeadNowhere(t *testing.T) {
+	r := newRand(57)
+	const here = "\x00" // the random part
+	for name, c := range map[string]struct {
+		value, alphabet string
+		random          int
+	}{
+		"dotenv":  {"DB_HOST=localhost\nDB_USER=admin\nDB_PASSWORD=" + here + "\nLOG_LEVEL=debug\nENVIRONMENT=production\n", base62, 24},
+		"note":    {"the staging database, user admin, password " + here + " and rotate it every ninety days, see the wiki on how that is done", base62, 24},
+		"yaml":    {"apiVersion: v1\nclusters:\n- cluster:\n    server: https://cluster.local\nusers:\n- name: admin\n  user:\n    token: " + here + "\n", base62, 40},
+		"netrc":   {"machine github.com login octocat password ghp_" + here + "\nmachine example.com login nobody password none\n", base62, 36},
+		"cookie":  {"session=" + here + "; Path=/; HttpOnly; Secure; SameSite=Lax; Domain=example.com", base62, 43},
+		"billing": {"the token of the service account that the billing of all our customers in europe goes by: " + here, hexa, 40},
+		"several": {"ALPHA_KEY=" + random(r, base62, 30) + "\nDB_PASSWORD=" + here + "\nOMEGA_KEY=" + random(r, base62, 30) + "\n", base62, 24},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 {
+				secret := random(r, c.alphabet, c.random)
+				before, after, _ := strings.Cut(c.value, here)
+				g := storedGuard(t, before+secret+after)
+				for side, found := range map[string]int{"before": walkMarks(g, before, secret), "behind": walkMarks(g, backwards(after), backwards(secret))} {
+					if found > minWidth {
+						t.Fatalf("%d of %d characters are found from what stands %s in %q", found, c.random, side, before+"…"+after)
+					}
+				}
+			}
+		})
+	}
+}
+
+// walkMarks says how many characters of secret are found from what is known to stand beside it, by guesses of up to three
+// more. Of all guesses only the right one can hold a mark, so it alone is tried. Both texts may be written backwards.
+func walkMarks(g *Guard, known, secret string) (found int) {
+	text := []byte(strings.Map(func(r rune) rune {
+		if class(byte(r)) < classSymbol {
+			return r
+		}
+		return -1
+	}, known))
+	for more := 1; more <= 3 && found+more <= len(secret); more++ {
+		guess := append(bytes.Clone(text), secret[found:found+more]...)
+		for _, width := range widths[:2] {
+			if len(guess) < width {
+				continue
+			}
+			window := guess[len(guess)-width:]
+			before := g.Leaks()
+			feed(g, "\n"+string(window)+"\n"+backwards(string(window))+"\n", false, atOnce)
+			if g.Leaks() > before {
+				text, found, more = guess, found+more, 0
+				break
+			}
+		}
+	}
+	return found
+}
+
+func backwards(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
 }
 
 // Values of a launch and stored ones are looked for at the same time, under

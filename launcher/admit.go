@@ -101,6 +101,9 @@ func (r Reading) prove(ctx context.Context, names, why string) error {
 	if prove == nil {
 		prove = TypeBack
 	}
+	if !caller.AtTerminal() {
+		prove = noTerminal
+	}
 	if err := prove(ctx, asker(caller)+" asks: hand over "+names+why+"?"); err != nil {
 		return fmt.Errorf("secret %s%s: %w", names, why, err)
 	}

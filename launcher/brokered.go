@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"os"
 	"slices"
 
@@ -34,6 +35,7 @@ func (p *Plan) client(h Host) {
 // none: its connections are the outer one's to decide about.
 func (s *session) listenBroker() {
 	if s.plan.Policy.Nested {
+		s.cmd.Env = append(s.cmd.Env, outerVar+"="+cmp.Or(os.Getenv(outerVar), os.Getenv("WARD_BROKER")))
 		return
 	}
 	s.cmd.Policy.Net.Broker = brokerName(s.id)
@@ -136,12 +138,18 @@ func (s *session) hide(name string) string {
 	return string(append(masked, g.Flush()...))
 }
 
-// met remembers what the broker masked, for the summary, and gives those that the launch was not given.
+// met remembers what the broker masked, for the summary, and gives those that the launch was not given. It keeps a count for
+// each secret, and no more: a command can ask for days.
 func (s *session) met(hits []guard.Hit) (others []broker.Met) {
 	s.metMu.Lock()
 	defer s.metMu.Unlock()
-	s.asked = append(s.asked, hits...)
 	for _, h := range hits {
+		at := slices.IndexFunc(s.asked, func(a guard.Hit) bool { return a.Name == h.Name && a.Stored == h.Stored })
+		if at < 0 {
+			s.asked = append(s.asked, h)
+		} else {
+			s.asked[at].Count += h.Count
+		}
 		if h.Stored {
 			others = append(others, broker.Met{Name: h.Name, Count: h.Count})
 		}

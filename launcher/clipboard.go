@@ -151,12 +151,17 @@ func (c *Clipboard) Write(ctx context.Context, value *secrets.Buffer) error {
 	return nil
 }
 
-// settle waits until the clipboard gives what was put into it.
+// settle waits until the clipboard gives what was put into it. A read that finds the selection between two owners may
+// wait for an answer that never comes, so that it is tried again.
 func (c *Clipboard) settle(ctx context.Context, value *secrets.Buffer) error {
+	err := c.fail(c.Name, errors.New("the clipboard keeps something else"))
 	for limit := time.Now().Add(clipPatience); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
-		now, err := c.Read(ctx)
-		if err != nil {
-			return err
+		once, cancel := context.WithTimeout(ctx, clipPatience/5)
+		now, rerr := c.Read(once)
+		cancel()
+		if rerr != nil {
+			err = rerr
+			continue
 		}
 		same := now.Equal(value)
 		now.Destroy()
@@ -164,7 +169,7 @@ func (c *Clipboard) settle(ctx context.Context, value *secrets.Buffer) error {
 			return nil
 		}
 	}
-	return c.fail(c.Name, errors.New("the clipboard keeps something else"))
+	return err
 }
 
 // Read gives what is in the clipboard, in locked memory. An empty clipboard is an empty value.

@@ -3,6 +3,7 @@ package launcher
 import (
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,14 +28,15 @@ func (l *links) resolve(path string) (string, error) {
 	if path == "/" {
 		return path, nil
 	}
-	dir := l.directory(filepath.Dir(path))
+	slash := strings.LastIndexByte(path, '/')
+	dir, name := l.directory(path[:max(slash, 1)]), path[slash+1:]
 	if dir.err != nil {
 		return "", dir.err
 	}
-	if dir.lacks(filepath.Base(path)) {
+	if dir.lacks(name) {
 		return "", fs.ErrNotExist
 	}
-	full := filepath.Join(dir.path, filepath.Base(path))
+	full := strings.TrimSuffix(dir.path, "/") + "/" + name
 	var st unix.Stat_t // os.Lstat makes an object for each of the many paths that are not there
 	switch err := unix.Lstat(full, &st); {
 	case err == unix.ENOENT:

@@ -13,12 +13,23 @@ type names []byte
 
 // mayHold says whether name, which has no letter outside ASCII where it is one of ward's own list, may be there.
 func (n names) mayHold(name string) bool {
+	var buf [unix.NAME_MAX + 2]byte
+	looked := append(buf[:0], 0)
 	for i := range len(name) {
-		if name[i] >= 0x80 {
+		c := name[i]
+		if c >= 0x80 || len(name) > unix.NAME_MAX {
 			return true
 		}
+		looked = append(looked, lower(c))
 	}
-	return bytes.Contains(n, append(append([]byte{0}, bytes.ToLower([]byte(name))...), 0))
+	return bytes.Contains(n, append(looked, 0))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // maxListed is how much of a directory is read; in a larger one single looks are quicker.
@@ -73,10 +84,7 @@ func (n names) add(records []byte) names {
 			if c >= 0x80 {
 				return nil
 			}
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			n = append(n, c)
+			n = append(n, lower(c))
 		}
 		n = append(n, 0)
 		records = records[size:]

@@ -22,7 +22,7 @@ type Presence func(ctx context.Context, what string) error
 func TypeBack(ctx context.Context, what string) error {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return Mistake("nobody can be asked: there is no terminal", "a person has to be at the terminal for this")
+		return noTerminal(ctx, what)
 	}
 	defer tty.Close()
 	// The kernel would stop a job in the background that asks.
@@ -47,6 +47,11 @@ func TypeBack(ctx context.Context, what string) error {
 		return Mistake("not agreed to: "+typedWrong, "nothing was done")
 	}
 	return nil
+}
+
+// noTerminal asks nobody.
+func noTerminal(context.Context, string) error {
+	return Mistake("nobody can be asked: there is no terminal", "a person has to be at the terminal for this")
 }
 
 const typedWrong = "another number was typed"

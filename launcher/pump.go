@@ -151,7 +151,7 @@ func (s *session) pump() {
 // output copies one stream through the guard to its end. Where the reader outside has gone, the pipe is closed, so
 // that the command gets its SIGPIPE; a terminal that has gone is read on, so that the command is not held up.
 func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
-	g, busy := s.guards[i], &s.busy[i]
+	g := s.guards[i]
 	buf := make([]byte, 64<<10)
 	gone := false
 	write := func(data []byte) {
@@ -166,9 +166,8 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 		}
 	}
 	defer clear(buf)
-	waiting := false
 	for {
-		n, err := readBusy(from, buf, busy)
+		n, err := readBusy(from, buf, &s.busy[i], g.Held())
 		if size := s.size.Load(); i == 0 && size != 0 { // the goroutine that has the guard tells it
 			g.Resize(int(size>>16), int(size&0xffff))
 		}
@@ -187,40 +186,44 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 			write(g.Flush())
 			return
 		}
-		if held := g.Held(); held || waiting {
-			until := time.Time{}
-			if held {
-				until = time.Now().Add(hold)
-			}
-			from.SetReadDeadline(until)
-			waiting = held
-		}
-		busy.Store(waiting)
 	}
 }
 
 // readBusy reads and sets busy before bytes leave the kernel, so that a stream that is not busy, and in which nothing
-// was found to read before, has all its bytes written.
-func readBusy(from *os.File, buf []byte, busy *atomic.Bool) (n int, err error) {
+// was found to read before, has all its bytes written. held says that the guard keeps something back: then it waits
+// only so long, and gives os.ErrDeadlineExceeded.
+//
+// It waits by poll(2) and not by the runtime's poller, which would put another thread between a key and its echo.
+func readBusy(from *os.File, buf []byte, busy *atomic.Bool, held bool) (n int, err error) {
 	raw, err := from.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
 	var rerr error
 	err = raw.Read(func(fd uintptr) (done bool) {
-		was := busy.Swap(true)
 		for {
-			n, rerr = unix.Read(int(fd), buf)
-			if rerr != unix.EINTR {
-				break
+			busy.Store(true)
+			if n, rerr = unix.Read(int(fd), buf); rerr == nil {
+				n = more(int(fd), buf, n)
+			}
+			switch rerr {
+			case unix.EINTR:
+				continue
+			case unix.EAGAIN:
+			default:
+				return true
+			}
+			busy.Store(held)
+			patience := -1
+			if held {
+				patience = int(hold.Milliseconds())
+			}
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			if ready, err := unix.Poll(fds, patience); err == nil && ready == 0 {
+				rerr = os.ErrDeadlineExceeded
+				return true
 			}
 		}
-		if rerr == unix.EAGAIN {
-			busy.Store(was)
-			return false
-		}
-		n = more(int(fd), buf, n)
-		return true
 	})
 	switch {
 	case err != nil:

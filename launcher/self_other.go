@@ -13,5 +13,10 @@ func selfPath() string {
 	return path
 }
 
+const outerVar = "WARD_OUTER"
+
+// Inside is never so where ward cannot confine.
+func Inside() bool { return false }
+
 // Nested is never so where ward cannot confine.
 func Nested() bool { return false }

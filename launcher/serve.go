@@ -64,7 +64,7 @@ func (s *session) listen() {
 		}
 	}
 	signal.Notify(s.resumed, syscall.SIGCONT)
-	s.resize() // it may have changed since stage two was told
+	s.listens = true
 }
 
 // kill ends everything inside.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,7 +73,8 @@ type session struct {
 
 	signals   chan os.Signal
 	resumed   chan os.Signal // SIGCONT
-	abandoned bool           // output is still being written, and nobody waits for it
+	listens   bool
+	abandoned bool // output is still being written, and nobody waits for it
 }
 
 // Run does what the plan says. code is the command's, or one of ward's own if err is set: then the words are in err.
@@ -149,6 +149,7 @@ func (s *session) start() (err error) {
 	if err != nil {
 		return err
 	}
+	// What follows takes place while stage two prepares.
 	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := hideProcess(); err != nil {
@@ -163,6 +164,9 @@ func (s *session) start() (err error) {
 			return err
 		}
 	}
+	if err := s.openLog(); err != nil {
+		return err
+	}
 	if err := s.resolved(resolver, key); err != nil {
 		return err
 	}
@@ -170,48 +174,6 @@ func (s *session) start() (err error) {
 		return err
 	}
 	return s.release()
-}
-
-// resolved waits for stage two and the resolver. Where both fail, the resolver's words are the ones that help: stage
-// two only missed the values.
-func (s *session) resolved(r *resolving, key guard.Key) error {
-	prepared := s.cmd.Prepared
-	if r == nil {
-		if err := prepared(); err != nil {
-			return err
-		}
-		return s.arm(key, nil, nil)
-	}
-	var layer error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		layer = prepared()
-		if layer != nil {
-			r.kill() // it may be asking for a passphrase that nobody needs any more
-		}
-	}()
-	err := r.wait(s.signals)
-	if werr := wipeEnviron(slices.Concat(s.plan.wipe, s.plan.tokens)); werr != nil && err == nil {
-		err = werr
-	}
-	if err != nil {
-		s.cmd.Kill()
-	}
-	select {
-	case <-done:
-	case <-s.signals:
-		err = errInterrupted
-		s.cmd.Kill()
-		<-done
-	}
-	if err != nil && (layer == nil || err == errInterrupted || len(r.report.Errors) > 0) {
-		return err
-	}
-	if layer != nil {
-		return layer
-	}
-	return s.arm(key, r.prints, &r.report)
 }
 
 // fill completes the sandbox command.
@@ -239,43 +201,8 @@ func (s *session) handedOver() {
 	}
 }
 
-// arm makes the guards, one a stream, and tells what they cannot see.
-func (s *session) arm(key guard.Key, prints []guard.Print, rep *report) error {
-	var mode guard.Mode
-	if err := mode.UnmarshalText([]byte(s.plan.Guard)); err != nil {
-		return err
-	}
-	opt := guard.Options{Mode: mode}
-	if rep != nil {
-		launch := len(prints) - min(rep.Stored, len(prints))
-		prints, opt.Stored = prints[:launch], prints[launch:]
-		copy(opt.StoredKey[:], rep.StoredKey)
-	}
-	s.key, s.prints, s.stored = key, prints, opt
-	if t := s.cmd.Terminal; t != nil {
-		opt.Cols, opt.Rows = int(t.Cols), int(t.Rows)
-	}
-	g, found := guard.New(key, prints, opt)
-	s.guards = []*guard.Guard{g, g.Another(), g.Another()}
-	if mode != guard.Off {
-		for _, u := range found.Unguarded {
-			s.say("%s %s: it is not masked", u.Name, u.Why)
-		}
-	}
-	if rep != nil {
-		s.found, s.sealed = rep.Found, rep.Sealed
-		for _, n := range rep.Notices {
-			s.say("%s", n)
-		}
-	}
-	return nil
-}
-
 // announce writes the audit record, without which nothing starts, and the line on the terminal.
 func (s *session) announce() error {
-	if err := s.openLog(); err != nil {
-		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
-	}
 	p := s.plan
 	event := audit.Event{Event: "launch", PID: os.Getpid(), Profile: p.Sources, Program: p.Path, Dir: p.Dir, Guard: p.Guard, Network: "open"}
 	if p.Policy.Net.Blocked {
@@ -313,7 +240,10 @@ func (s *session) openLog() (err error) {
 		}
 		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.stateDir(), "audit"))
 	}
-	return err
+	if err != nil {
+		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+	}
+	return nil
 }
 
 // stateDir is ward's own directory for state, the third of Host.Own.
@@ -336,7 +266,10 @@ func (s *session) say(format string, args ...any) {
 
 // release lets the command run.
 func (s *session) release() error {
-	s.listen()
+	if !s.listens {
+		s.listen()
+	}
+	s.resize() // it may have changed since stage two was told
 	if s.console != nil {
 		s.console.inner = s.cmd.Master
 		if s.plan.Terminal.Raw {

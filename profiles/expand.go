@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -70,12 +71,19 @@ func (v Vars) xdg(name, base, rest string) string {
 
 // Expand gives a copy of p whose paths are absolute and clean, without the rules for other systems. It
 // touches no file: "exists", Create and symbolic links are left to the launcher. Its errors are *Error,
-// joined, for variables that have no value here.
+// joined, for variables that have no value here. The files that p was read from are protected in it: a launch
+// that could write them would say what the next one may do.
 func (p *Profile) Expand(v Vars) (*Profile, error) {
 	e := expander{vars: v}
 	q := *p
 	for _, l := range q.Filesystem.lists() {
 		*l.rules = e.paths("filesystem."+l.name, *l.rules)
+	}
+	for _, s := range p.Sources {
+		if path, err := filepath.Abs(s.Path); err == nil && s.Path != "" {
+			why := Why{File: "ward", Text: "a file of this launch's profile, which says what the next one may do"}
+			q.Filesystem.Protect = append(slices.Clip(q.Filesystem.Protect), PathRule{Path: path, Why: why})
+		}
 	}
 	q.Guard.Files = e.paths("guard.files", p.Guard.Files)
 	q.Network.AllowUnixSockets = e.paths("network.allow_unix_sockets", p.Network.AllowUnixSockets)
@@ -99,11 +107,27 @@ func ExpandPaths(rules []PathRule, v Vars) ([]PathRule, error) {
 
 type expander struct {
 	vars     Vars
+	values   map[string]string // of the variables that were asked for
 	mistakes []*Error
 }
 
+// variable remembers what a variable stands for: most paths begin with one.
+func (e *expander) variable(name string) (string, error) {
+	if value, known := e.values[name]; known {
+		return value, nil
+	}
+	value, err := e.vars.value(name)
+	if err == nil {
+		if e.values == nil {
+			e.values = map[string]string{}
+		}
+		e.values[name] = value
+	}
+	return value, err
+}
+
 func (e *expander) value(w Why, subject, s string) string {
-	s, err := substitute(s, e.vars.value)
+	s, err := substitute(s, e.variable)
 	if err != nil {
 		e.mistakes = append(e.mistakes, errorAt(w, subject, "", err.Error()))
 	}
@@ -118,10 +142,14 @@ func (e *expander) paths(subject string, rules []PathRule) (out []PathRule) {
 		if r.Path == "~" || strings.HasPrefix(r.Path, "~/") {
 			r.Path = "$HOME" + r.Path[1:]
 		}
-		if _, err := substitute(r.Path, e.vars.value); err != nil && r.When.Exists {
-			continue // below a directory that is not there nothing exists
+		path, err := substitute(r.Path, e.variable)
+		if err != nil {
+			if r.When.Exists {
+				continue // below a directory that is not there nothing exists
+			}
+			e.mistakes = append(e.mistakes, errorAt(r.Why, subject, "", err.Error()))
 		}
-		r.Path = e.value(r.Why, subject, r.Path)
+		r.Path = path
 		if !filepath.IsAbs(r.Path) {
 			r.Path = e.value(r.Why, subject, "$WORKDIR") + "/" + r.Path
 		}
@@ -129,6 +157,16 @@ func (e *expander) paths(subject string, rules []PathRule) (out []PathRule) {
 		out = append(out, r)
 	}
 	return out
+}
+
+// nameLen is how many letters, digits and underscores s begins with.
+func nameLen(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // substitute replaces $NAME and ${NAME}; $$ is a dollar sign, and so is one that no name follows.
@@ -149,11 +187,12 @@ func substitute(s string, value func(string) (string, error)) (string, error) {
 			if name, s, found = strings.Cut(braced, "}"); !found {
 				return "", errors.New("${ without }")
 			}
-		} else if s = strings.TrimLeft(rest, letters+"0123456789_"); len(s) == len(rest) {
-			b.WriteByte('$')
-			continue
+		} else if name = rest[:nameLen(rest)]; name != "" {
+			s = rest[len(name):]
 		} else {
-			name = rest[:len(rest)-len(s)]
+			b.WriteByte('$')
+			s = rest
+			continue
 		}
 		v, err := value(name)
 		if err != nil {

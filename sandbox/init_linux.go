@@ -28,6 +28,13 @@ func (s *stageTwo) reap(command int) error {
 	packets, changes := make(chan []byte), make(chan change)
 	go s.orders(packets)
 	go watch(changes)
+	if !s.gone[LayerCapabilities] {
+		go func() {
+			if err := dropElsewhere(keeps()); err != nil {
+				changes <- change{err: err}
+			}
+		}()
+	}
 	for {
 		select {
 		case body, open := <-packets:

@@ -146,8 +146,16 @@ func sealDescriptors() error {
 	return nil
 }
 
+// anOrder has a value of each type that an order is made of.
+const anOrder = `{"Policy":{"Rules":[{"Path":""}],"Masks":[{"Path":""}],"Net":{}},"Argv":[""],"Terminal":{"Mode":{}},"Files":{}}`
+
 // read waits for the order. A supervisor that has decided otherwise closes its end instead.
 func (s *stageTwo) read() error {
+	// The first time that a type is decoded takes longer than all later ones, and here is nothing else to do yet.
+	var warm order
+	if err := json.Unmarshal([]byte(anOrder), &warm); err != nil {
+		return fmt.Errorf("reading an order: %w", err)
+	}
 	if err := s.control.takeFiles(); err != nil {
 		return err
 	}
@@ -262,11 +270,7 @@ func (s *stageTwo) terminal() error {
 // confine puts on the layers that cannot be taken off.
 func (s *stageTwo) confine() error {
 	if !s.gone[LayerCapabilities] {
-		keep := uint64(0)
-		if os.Getuid() == 0 {
-			keep = rootKeeps
-		}
-		if err := dropCapabilities(keep); err != nil {
+		if err := dropCapabilities(keeps()); err != nil {
 			if err := s.gap(LayerCapabilities, err.Error()); err != nil {
 				return err
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
-// maxDotenv is the largest file of variables in bytes.
-const maxDotenv = 16 << 20
+// MaxDotenv is the largest file of variables in bytes.
+const MaxDotenv = 16 << 20
 
 // Pair is one variable of a .env file. Whoever has it destroys the Value.
 type Pair struct {
@@ -39,7 +39,7 @@ func ReadDotenv(r io.Reader) ([]Pair, error) {
 	if named, ok := r.(interface{ Name() string }); ok {
 		d.file = named.Name()
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxDotenv+1))
+	data, err := io.ReadAll(io.LimitReader(r, MaxDotenv+1))
 	if err != nil {
 		return nil, err // of the reader: it names the file itself
 	}
@@ -82,8 +82,8 @@ func (d *dotenvReader) text(data []byte) (string, bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	lineAt := func(i int) int { return bytes.Count(data[:i], []byte("\n")) + 1 }
 	switch {
-	case len(data) > maxDotenv:
-		d.fail(0, "", "", "larger than %d bytes", maxDotenv)
+	case len(data) > MaxDotenv:
+		d.fail(0, "", "", "larger than %d bytes", MaxDotenv)
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		d.fail(0, "", "save it as UTF-8", "the text is UTF-16")
 	case bytes.IndexByte(data, 0) >= 0:

@@ -3,6 +3,6 @@ package secrets
 func helpers() map[string]func() int {
 	return map[string]func() int{
 		"filesystems": filesystemProbe, "keep": mortalKeep, "index": indexWriter, "index-endless": indexEndless, "keyring": keyringWrites,
-		"memlock": memlockProbe, "unlock": unlockProbe, "vault": vaultWrites,
+		"memlock": memlockProbe, "runner": mortalRunner, "unlock": unlockProbe, "vault": vaultWrites,
 	}
 }

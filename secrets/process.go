@@ -65,7 +65,7 @@ func (r *Runner) start(path string, j job) (*process, error) {
 		files = []*os.File{stdin, besideEnd, valueEnd}
 	}
 	child, err := os.StartProcess(path, j.argv, &os.ProcAttr{
-		Dir: "/", Env: r.environ(), Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
+		Dir: "/", Env: r.given(), Files: files, Sys: attributes(),
 	})
 	if err != nil {
 		p.close()

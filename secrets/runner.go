@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -127,6 +128,31 @@ func (r *Runner) environ() []string {
 		return os.Environ()
 	}
 	return r.Environ
+}
+
+// given is what programs get. PATH is without relative directories and those
+// where others could have left a program: a script's first line
+// (#!/usr/bin/env node), or a shell, would find it there.
+func (r *Runner) given() []string {
+	given := slices.Clone(r.environ())
+	for i, entry := range given {
+		list, ok := strings.CutPrefix(entry, "PATH=")
+		if !ok {
+			continue
+		}
+		dirs := slices.DeleteFunc(filepath.SplitList(list), func(dir string) bool {
+			names := []string{dir}
+			if real, err := filepath.EvalSymlinks(dir); err == nil {
+				names = append(names, real)
+			}
+			return !filepath.IsAbs(dir) || slices.ContainsFunc(names, func(name string) bool {
+				inside := filepath.Join(name, "program")
+				return plantable(inside, r.Changeable, r.Kept) != "" || plantable(inside, r.Project, nil) != ""
+			})
+		})
+		given[i] = "PATH=" + strings.Join(dirs, string(filepath.ListSeparator))
+	}
+	return given
 }
 
 // plantable gives the place that holds the program, be it by its own name or

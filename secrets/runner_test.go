@@ -304,6 +304,27 @@ func TestProgramsPlanted(t *testing.T) {
 	}
 }
 
+// A program that is run finds others in PATH, as the interpreter of a script: not those that were left in the project, by a
+// link neither, nor where the command may write.
+func TestProgramsFindOthers(t *testing.T) {
+	own, project, open, behind := t.TempDir(), t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "link")
+	for dir, text := range map[string]string{own: "own", project: "planted", open: "planted"} {
+		if err := os.WriteFile(filepath.Join(dir, "interpreter"), []byte("#!/bin/sh\nprintf "+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Symlink(project, behind), os.WriteFile(filepath.Join(own, "script"), []byte("#!/usr/bin/env interpreter\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{project, behind, open, "relative", ""} {
+		r := &Runner{Environ: []string{"PATH=" + dir + ":" + own + ":/usr/bin:/bin", "OTHER=PATH=x"}, Project: []string{project}, Changeable: []string{open}}
+		b, err := Commands{Runner: r, Declared: map[string]Command{"c": {Argv: []string{"script"}}}}.Fetch(t.Context(), "c")
+		if err != nil || string(plain(t, b)) != "own" {
+			t.Errorf("%q in front: %v, %q", dir, err, plain(t, b))
+		}
+	}
+}
+
 // The path is looked up once: what is put in front of PATH later is not run.
 func TestProgramsAreFoundOnce(t *testing.T) {
 	s := newStage(t, "op")

@@ -97,11 +97,25 @@ func TestWriteExportRefuses(t *testing.T) {
 	}
 }
 
-// CheckVar looks a name up by halving its list.
-func TestCheckVarOrder(t *testing.T) {
-	for _, name := range []string{"BASHOPTS", "BASH_ENV", "CDPATH", "GIT_SSH", "IFS", "PATH", "PS1", "PYTHONPATH", "SHELLOPTS", "TMPDIR", "UID", "ZDOTDIR"} {
+// What shells and tools act on is let through under no name, and what only looks like it is.
+func TestCheckVar(t *testing.T) {
+	for _, name := range []string{
+		"BASHOPTS", "BASH_ENV", "CDPATH", "GIT_SSH", "IFS", "PATH", "PS1", "PYTHONPATH", "SHELLOPTS", "TMPDIR", "UID", "ZDOTDIR",
+		// An agent may store what has git, tar, vim or every program that uses OpenSSL run something.
+		"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_GLOBAL", "GIT_SEQUENCE_EDITOR", "TAR_OPTIONS", "VIMINIT", "OPENSSL_CONF", "GCONV_PATH",
+		"RSYNC_RSH", "PSQLRC", "LUA_INIT_5_4", "MAKEFLAGS", "RUSTC_WRAPPER", "GOFLAGS", "PERL5SHELL", "R_PROFILE", "_JAVA_OPTIONS", "AWS_CONFIG_FILE",
+		"XDG_CONFIG_HOME", "HISTFILE", "INPUTRC", "MAILPATH", "READNULLCMD", "NODE_TLS_REJECT_UNAUTHORIZED",
+	} {
 		if CheckVar(name) == nil {
 			t.Errorf("%s is let through", name)
+		}
+	}
+	for _, name := range []string{
+		"AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "GITHUB_TOKEN", "GIT_PASSWORD", "GIT_TOKEN", "HTTPS_PROXY", "MAIL_PASSWORD", "NODE_AUTH_TOKEN",
+		"NPM_CONFIG_TOKEN", "NPM_TOKEN", "OPENSSL_KEY", "PIP_INDEX_URL", "PYTHONANYWHERE_TOKEN", "VAULT_TOKEN",
+	} {
+		if err := CheckVar(name); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

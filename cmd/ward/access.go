@@ -25,7 +25,7 @@ func allowed(ctx context.Context, action detect.Action, about string) (detect.Ca
 // permitted asks the access table, and the person where that helps.
 func permitted(ctx context.Context, caller *detect.Caller, action detect.Action, about string) error {
 	err := caller.May(action)
-	if err == nil || caller.Inside || caller.OwnTerminal || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
+	if err == nil || caller.Inside || caller.OwnTerminal || !caller.AtTerminal() || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
 		return refused(err)
 	}
 	if launcher.TypeBack(ctx, caller.Who()+" asks for: ward "+string(action)+" "+about) != nil {

@@ -118,6 +118,29 @@ func TestAgentHookRun(t *testing.T) {
 	})
 }
 
+// Settings that have the agent run no hooks, which a project may bring along, are no way around the launch's.
+func TestAgentHookSwitchedOff(t *testing.T) {
+	for name, file := range map[string]string{"project": ".claude/settings.json", "project, own": ".claude/settings.local.json"} {
+		t.Run(name, func(t *testing.T) {
+			p := one(t)
+			h := newHooked(t, p, `cat .env`)
+			dir := filepath.Dir(filepath.Join(p.project, file))
+			if err := errors.Join(os.MkdirAll(dir, 0o755), os.Chown(dir, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+			p.write(t, file, []byte(`{"disableAllHooks": true}`), 0o644)
+			args := []string{p.ward, "run", "-p", "claude", "--allow-cwd", "--allow-port", h.standin.port(), "--"}
+			o := end(t, h.command(t, append(args, h.agent()...)...))
+			if leaked := h.asked(); len(leaked) > 0 {
+				t.Errorf("the provider got parts of %q", leaked)
+			}
+			if results := h.standin.toolResults(); len(results) != 1 || !strings.Contains(results[0], "TOKEN=sk-****") {
+				t.Errorf("the provider got %d results, want the line with stars: %+v", len(results), o)
+			}
+		})
+	}
+}
+
 // An installed hook does it without ward run, and again after it was installed a second time; once it is taken out,
 // everything arrives: the test can fail.
 func TestAgentHookInstalled(t *testing.T) {

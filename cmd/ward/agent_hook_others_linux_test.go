@@ -129,14 +129,15 @@ func (m *oneCall) masked(t *testing.T, value, out string) {
 	}
 }
 
-// Codex under ward run: its hook comes by the command line, trusted by its digest, and masks commands that fail too.
+// Codex under ward run: its hook comes by the command line, trusted by its digest, and masks commands that fail too; that
+// the settings switch hooks off does not count.
 func TestAgentHookCodex(t *testing.T) {
 	bin := agentPackage(t, "codex-0.169.0", "@openai/codex@0.169.0", "codex")
 	p := one(t)
 	value := secretValue()
 	p.write(t, ".env", []byte("TOKEN="+value+"\n"), 0o644)
 	m := newOneCall(t, "exec_command", map[string]any{"cmd": "cat .env; exit 3"})
-	p.agentHome(t, ".codex/config.toml", fmt.Sprintf("model = \"gpt-5\"\nmodel_provider = \"here\"\n[model_providers.here]\nname = \"here\"\nbase_url = \"%s/v1\"\nwire_api = \"responses\"\n", m.URL))
+	p.agentHome(t, ".codex/config.toml", fmt.Sprintf("model = \"gpt-5\"\nmodel_provider = \"here\"\n[features]\nhooks = false\n[model_providers.here]\nname = \"here\"\nbase_url = \"%s/v1\"\nwire_api = \"responses\"\n", m.URL))
 	p.env = append(p.env, "API_TOKEN="+value)
 	exec := []string{"codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "say hi"}
 	under := append([]string{p.ward, "run", "-p", "default", "--allow-cwd", "--allow", filepath.Join(p.home, ".codex"), "--allow-port", m.port(),

@@ -132,7 +132,7 @@ func storedPrints(ask bool) (guard.Key, launcher.Stored, error) {
 	if err != nil {
 		return key, launcher.Stored{}, err
 	}
-	if launcher.Nested() {
+	if launcher.Inside() {
 		return key, launcher.Stored{}, &exit{codeRefused, launcher.Mistake("stored secrets: out of reach inside a launch", "what is printed here goes through the launch's guard")}
 	}
 	environ, err := launcher.Hide() // the stream or the files may hold secrets

@@ -51,3 +51,27 @@ func TestProtected(t *testing.T) {
 		}
 	})
 }
+
+// A profile that lies in the project, and what that extends, stay as they were: whoever wrote them would have the next launch
+// run a command outside, by cmd://, and open what it likes.
+func TestProtectedProfile(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		files := map[string]string{"own.json": `{"extends": ["./base.json"]}`, "base.json": `{"extends": ["default"]}`}
+		for name, text := range files {
+			p.write(t, name, []byte(text), 0o644)
+		}
+		for _, try := range []string{"echo x > own.json", "echo x > base.json", "echo x > new && mv new own.json", "mv base.json other", "rm base.json"} {
+			if o := end(t, p.run(t, "--silent", "-p", "./own.json", "--", "sh", "-c", try)); o.code == 0 {
+				t.Errorf("%s: done", try)
+			}
+			for name, text := range files {
+				if got := p.read(t, name); got != text {
+					t.Fatalf("%s: %s is %q", try, name, got)
+				}
+			}
+		}
+		if o := end(t, p.run(t, "--silent", "-p", "./own.json", "--", "sh", "-c", "echo x > other.json")); o.code != 0 {
+			t.Errorf("another file cannot be written: %+v", o)
+		}
+	})
+}

@@ -104,6 +104,9 @@ func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) er
 	if f.DryRun {
 		return dryRun(stdout, plan, f.JSON)
 	}
+	if err := plan.RecordAt(f.AuditLog); err != nil {
+		return &exit{launcher.ExitLaunch, err}
+	}
 	code, err := plan.Run(launcher.RunOptions{
 		Silent: f.Silent, Verbose: f.Verbose, AuditLog: f.AuditLog, NoAudit: f.NoAudit, Messages: os.Stderr,
 		Early: e,

@@ -23,11 +23,10 @@ type storeFlag struct {
 // open gives the places of secrets for a command that a person types. Inside a launch there are none: the keyring and
 // the vault are out of reach there, and saying so beats "not found". The process is hidden before it has any value.
 func (f storeFlag) open() (*launcher.Stores, error) {
-	host, err := launcher.ThisHost()
-	if err != nil {
+	if _, err := launcher.ThisHost(); err != nil {
 		return nil, err
 	}
-	if host.Nested {
+	if launcher.Inside() {
 		return nil, &exit{codeRefused, launcher.Mistake("secrets: out of reach inside a launch", "run this outside; a launch gets its secrets from its profile")}
 	}
 	environ, err := launcher.Hide()

@@ -86,6 +86,93 @@ process.exit(require('child_process').spawnSync(process.argv[2], process.argv.sl
 	}
 }
 
+// takeTerminal starts a program without a terminal that leads its session, and has it open one: a file that it reads is a
+// link to it. So it has one once it was looked at, and the number that is shown there is typed.
+const takeTerminal = `
+import os, pty, re, sys, threading, time
+fd, slave = pty.openpty()
+link = os.path.join(os.environ["XDG_STATE_HOME"], "ward", "known_callers.json")
+os.makedirs(os.path.dirname(link), exist_ok=True)
+if os.path.lexists(link): os.remove(link)
+os.symlink(os.ttyname(slave), link)
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    for n in range(3): os.dup2(slave, n)
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.close(slave)
+shown, typed, over = b"", False, False
+def ends(): # of the file, as often as it is read
+    while not typed and not over:
+        os.write(fd, b"\x04"); time.sleep(.1)
+threading.Thread(target=ends, daemon=True).start()
+while True:
+    try: data = os.read(fd, 4096)
+    except OSError: break
+    if not data: break
+    shown += data
+    asked = re.search(rb"type (\d+) to agree: ", shown)
+    if asked and not typed:
+        typed = True
+        os.write(fd, asked[1] + b"\n")
+over = True
+sys.stdout.write(shown.decode(errors="replace"))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`
+
+// A terminal that ward got only after it was looked at is no better than one that the agent opened.
+func TestStrictTerminalTaken(t *testing.T) {
+	p := one(t)
+	p.vault()
+	needs(t, "python3")
+	strict, plain := secretValue(), secretValue()
+	p.store(t, "acme/STRICT", strict, "--strict")
+	p.store(t, "acme/PLAIN", plain)
+	taken := p.write(t, "taken.py", []byte(takeTerminal), 0o644)
+	below := []string{p.fakeAgent(t, "claude"), "-c", `"$@"; exit $?`, "agent", "python3", taken, p.ward}
+	p.env = append(p.env, "XDG_STATE_HOME="+filepath.Join(p.project, "state"))
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"get", "acme/PLAIN", "--raw"}, 77, "get --raw: refused to Claude Code"},
+		{[]string{"get", "acme/STRICT"}, 1, "nobody can be asked: there is no terminal"},
+	} {
+		o := end(t, p.command(t, append(below, c.args...)...))
+		if o.code != c.code || strings.Contains(o.stdout, "to agree") || strings.Contains(o.stdout, plain) || !strings.Contains(o.stdout, c.says) {
+			t.Errorf("%q: exit code %d, %q; want %d, %q", c.args, o.code, o.stdout, c.code, c.says)
+		}
+		if !strings.Contains(o.stdout, "known callers: damaged") {
+			t.Errorf("%q: the terminal was not read, so this shows nothing: %q", c.args, o.stdout)
+		}
+	}
+}
+
+// An import says of a strict secret only that it is there: whether it has the file's value is a guess confirmed.
+func TestStrictImport(t *testing.T) {
+	p := one(t)
+	p.vault()
+	strict, plain := secretValue(), secretValue()
+	p.store(t, "acme/STRICT", strict, "--strict")
+	p.store(t, "acme/PLAIN", plain)
+	claude := p.fakeAgent(t, "claude")
+	for what, c := range map[string]struct{ strict, plain, says string }{
+		"right": {strict, plain, "same"}, "wrong": {secretValue(), secretValue(), "kept another"},
+	} {
+		file := p.write(t, "guess.env", []byte("STRICT="+c.strict+"\nPLAIN="+c.plain+"\n"), 0o600)
+		o := p.asAgent(t, claude, "", "import", file, "--prefix", "acme")
+		if want := "acme/STRICT  line 1  exists\nacme/PLAIN   line 2  " + c.says + "\n"; o.stdout != want || o.code != 1 {
+			t.Errorf("a guess that is %s: %+v, want exit code 1 and\n%s", what, o, want)
+		}
+	}
+	// A person replaces it without its being read.
+	file := p.write(t, "new.env", []byte("STRICT="+plain+"\n"), 0o600)
+	if o := end(t, p.command(t, p.ward, "import", file, "--prefix", "acme", "--force")); o.code != 0 || !strings.Contains(o.stdout, "acme/STRICT  line 1  replaced") {
+		t.Errorf("--force: %+v", o)
+	}
+}
+
 // unknown is a person's vault with two secrets, of which one was strict before the index and the one before it were lost;
 // meanwhile is called when the index is lost alone.
 func unknown(t *testing.T, value string, meanwhile func(*person)) (p *person, index string) {

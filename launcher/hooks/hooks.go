@@ -89,11 +89,15 @@ func insert(argv []string, words ...string) []string {
 
 // codexRun uses -c. Codex runs a hook only if a person has trusted the digest of what it is, which its own settings and
 // the command line may say; of one that is not trusted it says nothing, and passes it over. The digest is SHA-256 of the
-// hook as JSON with its keys in order, and its name is that of the place it is from (tried with Codex 0.169).
+// hook as JSON with its keys in order, and its name is that of the place it is from (tried with Codex 0.169). A settings
+// file can switch hooks off as a whole, silently too; the command line goes over it.
 func codexRun(argv []string, self string) ([]string, error) {
-	for _, word := range argv[1:] {
+	for i, word := range argv[1:] {
 		if strings.Contains(word, "hooks.PostToolUse") || strings.Contains(word, "hooks.state") {
 			return argv, errors.New("-c sets hooks, and Codex takes one such list from its command line")
+		}
+		if strings.Contains(word, "features.hooks") || word == "--disable=hooks" || word == "hooks" && argv[i] == "--disable" {
+			return argv, fmt.Errorf("%s: says itself whether Codex runs hooks", word)
 		}
 	}
 	line := command(guard.Codex, self)
@@ -106,6 +110,7 @@ func codexRun(argv []string, self string) ([]string, error) {
 	}
 	digest := sha256.Sum256(bytes.TrimSpace(identity.Bytes()))
 	return insert(argv,
+		"-c", "features.hooks=true",
 		"-c", fmt.Sprintf("hooks.PostToolUse=[{matcher=%q,hooks=[{type=%q,command=%s,timeout=%d}]}]", "*", "command", toml(line), patience),
 		"-c", fmt.Sprintf("hooks.state={%q={trusted_hash=%q}}", "/<session-flags>/config.toml:post_tool_use:0:0", fmt.Sprintf("sha256:%x", digest)),
 	), nil
@@ -116,6 +121,10 @@ func toml(text string) string {
 	b, _ := json.Marshal(text) // strings always encode
 	return string(b)
 }
+
+// disableAll is the setting by which Claude Code runs no hook at all. It may stand in the settings of a project, which the
+// command line's go over.
+const disableAll = "disableAllHooks"
 
 // claudeRun uses --settings, which adds to the settings of the user and of the project. Claude Code takes the last one
 // only, so what the user gave is put into ours.
@@ -129,6 +138,8 @@ func claudeRun(argv []string, self string, read func(string) ([]byte, error)) ([
 			rest = append(rest, argv[i:]...)
 			i = len(argv)
 			continue
+		case argv[i] == "--bare" || argv[i] == "--safe-mode":
+			return argv, fmt.Errorf("%s: has Claude Code pass over hooks", argv[i])
 		case ok:
 		case argv[i] == "--settings" && i+1 < len(argv):
 			i++
@@ -149,10 +160,14 @@ func claudeRun(argv []string, self string, read func(string) ([]byte, error)) ([
 	if err != nil {
 		return argv, fmt.Errorf("--settings: %w", err)
 	}
-	var one any
-	if err := json.Unmarshal(added, &one); err != nil {
+	_, one, err := parse(added) // with comments, as it may have been given
+	if err != nil {
 		return argv, fmt.Errorf("--settings: %w", err)
 	}
+	if one[disableAll] != nil && one[disableAll] != false {
+		return argv, fmt.Errorf("--settings: %s is set", disableAll)
+	}
+	one[disableAll] = false
 	line, err := json.Marshal(one)
 	if err != nil {
 		return argv, err

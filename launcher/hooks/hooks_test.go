@@ -109,7 +109,9 @@ func TestForRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	merged := strings.Replace(string(settings), `{"hooks"`, `{"env":{"A":"1"},"hooks"`, 1)
+	// What a project's settings say of hooks as a whole does not count.
+	settings = append([]byte(`{"disableAllHooks":false,`), settings[1:]...)
+	merged := strings.Replace(string(settings), `,"hooks"`, `,"env":{"A":"1"},"hooks"`, 1)
 	read := func(path string) ([]byte, error) {
 		if path != "mine.json" {
 			return nil, os.ErrNotExist
@@ -121,20 +123,25 @@ func TestForRun(t *testing.T) {
 		{[]string{"/x/claude", "-p", "a b"}, []string{"/x/claude", "--settings", string(settings), "-p", "a b"}},
 		{[]string{"claude", "--settings", "mine.json", "x"}, []string{"claude", "--settings", merged, "x"}},
 		{[]string{"claude", `--settings={"env":{"A":"1"}}`}, []string{"claude", "--settings", merged}},
+		{[]string{"claude", "--settings", "{\"env\":{\"A\":\"1\"}, // mine\n}"}, []string{"claude", "--settings", merged}},
 		{[]string{"claude", "--", "--settings", "x"}, []string{"claude", "--settings", string(settings), "--", "--settings", "x"}},
 	} {
 		if got, err := ForRun(c.in, self, read); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%q: %v\ngot  %q\nwant %q", c.in, err, got, c.want)
 		}
 	}
-	for _, in := range [][]string{{"claude", "--settings", "none.json"}, {"claude", "--settings", "{"}, {"codex", "-c", "hooks.PostToolUse=[]"}} {
+	for _, in := range [][]string{
+		{"claude", "--settings", "none.json"}, {"claude", "--settings", "{"}, {"claude", "--settings", `{"disableAllHooks": true}`},
+		{"claude", "--bare"}, {"claude", "-p", "x", "--safe-mode"},
+		{"codex", "-c", "hooks.PostToolUse=[]"}, {"codex", "exec", "-c", "features.hooks=false"}, {"codex", "--disable", "hooks"}, {"codex", "--disable=hooks"},
+	} {
 		if got, err := ForRun(in, self, read); err == nil || !slices.Equal(got, in) {
 			t.Errorf("%q became %q, %v, want it as it is and the reason", in, got, err)
 		}
 	}
 	// The digest is made as Codex 0.169 was seen to make it.
 	got, err := ForRun([]string{"codex", "exec"}, "/tmp/ward", nil)
-	want := []string{"codex", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="/tmp/ward guard hook --agent codex",timeout=60}]}]`,
+	want := []string{"codex", "-c", "features.hooks=true", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="/tmp/ward guard hook --agent codex",timeout=60}]}]`,
 		"-c", `hooks.state={"/<session-flags>/config.toml:post_tool_use:0:0"={trusted_hash="sha256:a52513e88d4513fd9a2c4e6bee16ca3dc5424de5b349486df1c570a99d72d53c"}}`, "exec"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v\ngot  %q\nwant %q", err, got, want)

@@ -80,17 +80,26 @@ func Open(prefix string, last time.Duration, at Bound, values map[string]*secret
 
 // List gives the sessions of this user that answer, and removes what those left that were killed.
 func List() ([]Info, error) {
+	list, _, err := look()
+	return list, err
+}
+
+// look gives the sessions that answer, and the sockets of those that do not: a process that was stopped still has what it
+// keeps.
+func look() (list []Info, mute []string, err error) {
 	paths, err := sockets()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var list []Info
 	for _, path := range paths {
 		data, err := ask(path, func(c *broker.Client, ctx context.Context) ([]byte, error) {
 			return c.Do(ctx, broker.Status, nil, maxOpening)
 		})
 		if errors.Is(err, unix.ECONNREFUSED) && old(path) {
 			os.Remove(path) // nobody listens on it, and nobody else will
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+			mute = append(mute, path)
 		}
 		if err != nil {
 			continue // it is ending, or another version's
@@ -101,7 +110,7 @@ func List() ([]Info, error) {
 			list = append(list, info)
 		}
 	}
-	return list, nil
+	return list, mute, nil
 }
 
 // old says whether a socket is not just being made: for a moment each has a name and does not listen yet.
@@ -179,10 +188,13 @@ func Near(c detect.Caller) bool {
 	if err != nil {
 		return false
 	}
-	return slices.ContainsFunc(paths, func(path string) bool {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), sessionPrefix), "-")
-		return slices.ContainsFunc(c.Chain, func(p detect.Process) bool { return fmt.Sprint(p.PID) == pid })
-	})
+	return slices.ContainsFunc(paths, func(path string) bool { return near(path, c) })
+}
+
+// near says whether a session is one of the caller's terminal, by the name of its socket.
+func near(path string, c detect.Caller) bool {
+	pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), sessionPrefix), "-")
+	return slices.ContainsFunc(c.Chain, func(p detect.Process) bool { return fmt.Sprint(p.PID) == pid })
 }
 
 // Get reads a secret out of a session of the caller's terminal, for an action of the access table. ErrNone: there is no
@@ -207,9 +219,15 @@ func Get(name string, action detect.Action, caller detect.Caller) (*secrets.Buff
 	return nil, ErrNone
 }
 
-// End ends the sessions of the caller's terminal, or every one of this user, and tells which.
+// End ends the sessions of the caller's terminal, or every one of this user, and tells which. One that does not answer is
+// put out of reach: without its socket it gives nothing any more, and ends when its time is over.
 func End(caller detect.Caller, all bool) (ended []Info, err error) {
-	list, err := List()
+	list, mute, err := look()
+	for _, path := range mute {
+		if all || near(path, caller) {
+			err = errors.Join(err, fmt.Errorf("session %s: does not answer, as if it were stopped; its socket is removed", filepath.Base(path)), os.Remove(path))
+		}
+	}
 	for _, s := range list {
 		if !all && !s.Bound.above(caller.Chain) {
 			continue

@@ -45,6 +45,9 @@ func own(dir string) error {
 			return err
 		}
 	}
+	if err := settled(above); err != nil {
+		return err
+	}
 	if err := os.Mkdir(dir, 0o700); err == nil {
 		if err := os.Chmod(dir, 0o700); err != nil { // whatever the umask is
 			return err
@@ -55,7 +58,7 @@ func own(dir string) error {
 	return mine(dir)
 }
 
-// mine says why a directory is not this user's alone: what lies in another may be anybody's.
+// mine says why a directory is not this user's alone: what lies in another may be anybody's, now or in a moment.
 func mine(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -64,7 +67,7 @@ func mine(dir string) error {
 	if err := alone(info); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	return nil
+	return settled(filepath.Dir(dir))
 }
 
 func alone(info os.FileInfo) error {

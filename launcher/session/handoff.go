@@ -82,7 +82,7 @@ func (h HandOff) Prepare(value *secrets.Buffer) (script string, err error) {
 }
 
 // place makes a directory for one hand-off: in ward's own, else where temporary files are. What lies there is of no use
-// to anybody without the key, so the second is as good; but it may be on a disk.
+// to anybody without the key, so the second is as good where nobody else can exchange it; but it may be on a disk.
 func (h HandOff) place() (dir string, err error) {
 	made := func(in string) error {
 		sweep(in)
@@ -102,7 +102,10 @@ func (h HandOff) place() (dir string, err error) {
 	}
 	all := []error{err}
 	for _, in := range dirs {
-		err := made(in)
+		err := settled(in)
+		if err == nil {
+			err = made(in)
+		}
 		if err == nil {
 			return dir, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,63 @@ func TestHandOffPlaces(t *testing.T) {
 			}
 			if want := filepath.Join(dir, c.under); err != nil || !strings.HasPrefix(script, want+"/"+handOffPrefix) {
 				t.Errorf("it is put at %s, %v; want it in %s", script, err, want)
+			}
+		})
+	}
+}
+
+// TestHandOffAnothers: what a shell sources is not put where another user could put something else in its place, which is
+// below a directory of his or one that he may write.
+func TestHandOffAnothers(t *testing.T) {
+	const uid = 54321
+	for what, c := range map[string]struct {
+		uid  int
+		mode os.FileMode
+		link bool
+		good bool
+	}{
+		"another's": {uid, 0o700, false, false}, "a link below another's": {uid, 0o700, true, false}, "open to all": {os.Getuid(), 0o777, false, false},
+		"open to a group": {os.Getuid(), 0o770, false, false}, "as /tmp is": {os.Getuid(), 0o777 | os.ModeSticky, false, true}, "my own": {os.Getuid(), 0o755, true, true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			if c.uid != os.Getuid() && os.Getuid() != 0 {
+				needs(t, "root, for a directory of another user")
+			}
+			world(t)
+			above := filepath.Join(t.TempDir(), "above")
+			runtime := filepath.Join(above, "run")
+			if err := os.MkdirAll(runtime, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if c.link {
+				to := t.TempDir()
+				if err := errors.Join(os.Chmod(to, 0o700), os.Remove(runtime), os.Symlink(to, runtime)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			const group = uid
+			if os.Getuid() == 0 {
+				if err := os.Chown(above, c.uid, group); err != nil {
+					t.Fatal(err)
+				}
+			} else if what == "open to a group" {
+				needs(t, "root, for a group of others")
+			}
+			if err := os.Chmod(above, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("XDG_RUNTIME_DIR", runtime)
+			t.Setenv("XDG_STATE_HOME", "/proc/none")
+			h := HandOff{Var: "X", Ward: "/bin/false", Bound: bound(t, os.Getpid()), Last: time.Second, Dirs: []string{runtime}}
+			script, err := h.Prepare(buffer(t, "value"))
+			for _, pid := range keepers(t) {
+				end(t, pid)
+			}
+			if (err == nil) != c.good || err != nil && !strings.Contains(err.Error(), "another user can exchange") {
+				t.Errorf("it is put at %s, %v", script, err)
+			}
+			if left, _ := os.ReadDir(runtime); !c.good && len(left) > 0 {
+				t.Errorf("%v is left there", left)
 			}
 		})
 	}

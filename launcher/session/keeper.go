@@ -213,6 +213,7 @@ type keeper struct {
 	over     chan struct{}   // closed when it is to end
 	taken    sync.Mutex      // of a hand-off: one at a time
 	until    time.Time
+	ends     time.Duration // on the clock: see caller
 }
 
 func newKeeper(in, listener *os.File) (*keeper, error) {
@@ -262,7 +263,7 @@ func newKeeper(in, listener *os.File) (*keeper, error) {
 	if !ok {
 		return nil, errors.New("the listener is no unix socket")
 	}
-	k.listener, k.until = unix, time.Now().Add(k.Last)
+	k.listener, k.until, k.ends = unix, time.Now().Add(k.Last), clock()+k.Last
 	return k, nil
 }
 

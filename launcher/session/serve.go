@@ -166,6 +166,9 @@ func (k *keeper) status(conn *net.UnixConn) {
 func (k *keeper) caller(p *detect.Peer, before error) (detect.Caller, error) {
 	c, err := p.Inspect()
 	switch {
+	// Whoever was stopped, or slept with the machine, has requests waiting before it notices.
+	case clock() >= k.ends:
+		return c, k.refuse("its time is over", "ward unlock, or ward get, again")
 	case err != nil:
 		return c, k.refuse("the process that asks cannot be seen: "+err.Error(), "")
 	case !k.Bound.above(c.Chain):

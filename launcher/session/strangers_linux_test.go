@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ward/detect"
 	"ward/launcher/broker"
 )
@@ -31,11 +33,14 @@ func TestSessionAnothers(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
-		if err := os.Chmod(at, 0o777); err != nil {
-			t.Fatal(err)
+	above := func(mode os.FileMode) {
+		for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
+			if err := os.Chmod(at, mode); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	above(0o777)
 	me := bound(t, os.Getpid())
 	socket := filepath.Join(dir, fmt.Sprintf("%s%d-EVIL", sessionPrefix, me.PID))
 	info, err := json.Marshal(Info{Prefix: "acme", Names: []string{"acme/a"}, Bound: me, Until: time.Now().Add(time.Hour), PID: 1})
@@ -60,8 +65,13 @@ func TestSessionAnothers(t *testing.T) {
 	}
 	for what, own := range map[string]struct {
 		uid, mode int
+		above     os.FileMode
 		seen      bool
-	}{"another's directory": {uid, 0o755, false}, "another's, which is closed": {uid, 0o700, false}, "one's own, which is open": {0, 0o777, false}, "one's own": {0, 0o700, true}} {
+	}{
+		"another's directory": {uid, 0o755, 0o755, false}, "another's, which is closed": {uid, 0o700, 0o755, false}, "one's own, which is open": {0, 0o777, 0o755, false},
+		"one's own, where others rename": {0, 0o700, 0o777, false}, "one's own": {0, 0o700, 0o755, true},
+	} {
+		above(own.above)
 		if err := errors.Join(os.Chown(dir, own.uid, own.uid), os.Chmod(dir, os.FileMode(own.mode))); err != nil {
 			t.Fatal(err)
 		}
@@ -138,6 +148,42 @@ func TestSessionIdle(t *testing.T) {
 	begun := time.Now()
 	if err := askOwn(t, s, "acme/a", detect.Get); err != nil || time.Since(begun) > 3*time.Second {
 		t.Errorf("beside 200 idle connections: %v, after %v", err, time.Since(begun))
+	}
+}
+
+// A keeper that was stopped, or slept with the machine, gives nothing once its time is over, though requests waited for it
+// to go on and nothing has told it yet.
+func TestSessionLate(t *testing.T) {
+	at := bound(t, os.Getpid())
+	for late, want := range map[time.Duration]string{-time.Minute: "", 0: "its time is over", time.Hour: "its time is over"} {
+		p, err := detect.Hold(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &keeper{opening: opening{Prefix: "acme", Bound: at}, ends: clock() - late}
+		if _, err := k.caller(p, nil); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v after its time: %v, want %q", late, err, want)
+		}
+		p.Close()
+	}
+}
+
+// A session that is stopped cannot be told to end; it is put out of reach.
+func TestSessionStopped(t *testing.T) {
+	world(t)
+	s := open(t, time.Minute, bound(t, os.Getpid()), map[string]string{"acme/a": "sk-" + rand.Text()})
+	c, err := Caller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Kill(s.PID, unix.SIGSTOP)
+	ended, err := End(c, false)
+	if len(ended) > 0 || err == nil || !strings.Contains(err.Error(), "does not answer") || !gone(s.socket) {
+		t.Errorf("while it is stopped lock ends %v, %v; the socket is gone: %v", ended, err, gone(s.socket))
+	}
+	unix.Kill(s.PID, unix.SIGCONT)
+	if _, err := Get("acme/a", detect.Get, c); !errors.Is(err, ErrNone) {
+		t.Errorf("out of reach it gives %v", err)
 	}
 }
 

@@ -12,3 +12,6 @@ func watch(b Bound, last time.Duration) error {
 	}
 	return nil
 }
+
+// clock is what watch goes by.
+func clock() time.Duration { return time.Duration(time.Now().UnixNano()) }
