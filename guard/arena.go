@@ -18,7 +18,7 @@ func newArena(n int) *arena {
 }
 
 // carve takes the next n elements out of a.
-func carve[T byte | uint32 | uint64 | tail | block | entry | ownedHead | hasher](a *arena, n int) []T {
+func carve[T byte | uint32 | uint64 | tail | entry | ownedHead | hasher](a *arena, n int) []T {
 	var one T
 	words := (n*int(unsafe.Sizeof(one)) + 7) / 8
 	at := a.mem[a.used : a.used+words]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 )
 
 // Key makes the fingerprints of one launch its own: without it a fingerprint
@@ -72,7 +73,9 @@ type group struct {
 	width   uint8
 	whole   bool // they count only between token boundaries
 	windows []window
-	anchors []uint32 // filter values of the blocks that wide windows are found by (table.scanWide), or of a whole value's tail
+	// anchors are filter values of the blocks that wide windows are found by (table.scanWide), those of the pieces that
+	// windows of eight characters are found by (table.scanNarrow), or one of a whole value's tail and those of its pieces.
+	anchors []uint32
 }
 
 // window is the fingerprint of one stretch of a squeezed text.
@@ -113,16 +116,21 @@ type maker struct {
 	p      Print
 	count  int     // windows
 	picked []place // of the form at hand
+	edges  []bool  // of its windows: where they begin, and where they end
 }
 
-// group gives the group of a width.
-func (m *maker) group(width int) *group {
+// group gives the group of a width, which may be the one that is at hand.
+func (m *maker) group(at *group, width int) *group {
+	if at != nil && int(at.width) == width {
+		return at
+	}
 	for i := range m.p.groups {
 		if int(m.p.groups[i].width) == width && !m.p.groups[i].whole {
 			return &m.p.groups[i]
 		}
 	}
-	m.p.groups = append(m.p.groups, group{width: uint8(width)})
+	const some = 256 // most have that many and more
+	m.p.groups = append(m.p.groups, group{width: uint8(width), windows: make([]window, 0, some), anchors: make([]uint32, 0, some)})
 	return &m.p.groups[len(m.p.groups)-1]
 }
 
@@ -154,10 +162,13 @@ func (m *maker) add(part stretch) {
 // for more than some places, the one before or behind tells how many
 // characters belong to it that no other tells of.
 func (m *maker) windows(text []byte, picked []place, some int) {
-	ends, starts := make([]bool, len(text)+1), make([]bool, len(text)+1)
+	m.edges = slices.Grow(m.edges[:0], 2*len(text)+2)[:2*len(text)+2]
+	clear(m.edges)
+	ends, starts := m.edges[:len(text)+1], m.edges[len(text)+1:]
 	for _, w := range picked {
 		ends[w.at+w.width], starts[w.at] = true, true
 	}
+	var g *group
 	for _, w := range picked {
 		after, before := 0, 0
 		for i := int(w.at+w.width) + 1; i <= len(text) && !ends[i]; i++ {
@@ -172,19 +183,19 @@ func (m *maker) windows(text []byte, picked []place, some int) {
 		if before <= some {
 			before = 0
 		}
-		m.window(text, int(w.at), int(w.width), uint32(min(before, farthest))<<16|uint32(min(after, farthest)))
+		g = m.group(g, int(w.width))
+		m.window(g, text[w.at:w.at+w.width], uint32(min(before, farthest))<<16|uint32(min(after, farthest)))
 	}
 	m.anchors(text, picked)
+	m.pieces(text, picked)
 }
 
 // farthest is how many characters next to a window are masked with it.
 const farthest = 16
 
-func (m *maker) window(text []byte, at, width int, reach uint32) {
+func (m *maker) window(g *group, text []byte, reach uint32) {
 	if m.count < maxPieces {
-		g := m.group(width)
-		t := text[at : at+width]
-		g.windows = append(g.windows, window{m.hash.filter(t), reach, m.hash.tag(t)})
+		g.windows = append(g.windows, window{m.hash.filter(text), reach, m.hash.tag(text)})
 		m.count++
 	}
 }
@@ -193,20 +204,39 @@ func (m *maker) window(text []byte, at, width int, reach uint32) {
 // each once where windows are next to each other.
 func (m *maker) anchors(text []byte, picked []place) {
 	var next [maxWidth + 1]int32 // by width: the first block that was not taken
+	var g *group
 	for _, w := range picked {
 		if w.width == minWidth {
 			continue
 		}
-		block := int32(blockLen(int(w.width)))
-		g := m.group(int(w.width))
+		l := &lengths[lengthOf(int(w.width))]
+		g = m.group(g, int(w.width))
 		at := w.at
-		if n := next[w.width]; n > at && n <= at+stride {
+		if n := next[w.width]; n > at && n <= at+int32(l.stride) {
 			at = n
 		}
-		for ; at < w.at+stride; at++ {
-			g.anchors = append(g.anchors, m.hash.filter(text[at:at+block]))
+		for ; at < w.at+int32(l.stride); at++ {
+			g.anchors = append(g.anchors, m.hash.filter(text[at:at+int32(l.block)]))
 		}
 		next[w.width] = at
+	}
+}
+
+// pieces takes the pieces that the windows of eight characters among picked are found by, each once where windows are
+// next to each other.
+func (m *maker) pieces(text []byte, picked []place) {
+	next := int32(0)
+	var g *group
+	for _, w := range picked {
+		if w.width != minWidth {
+			continue
+		}
+		g = m.group(g, minWidth)
+		eight := le64(text[w.at:])
+		for at := max(next, w.at); at < w.at+stride; at++ {
+			g.anchors = append(g.anchors, m.hash.piece(eight>>(8*(at-w.at))))
+		}
+		next = w.at + stride
 	}
 }
 
@@ -233,8 +263,11 @@ func (m *maker) whole(text []byte) cover {
 		return tooCommon
 	default:
 		w := window{key: m.hash.filter(s.text), tag: m.hash.tag(s.text)}
-		tail := m.hash.filter(s.text[n-minWidth:])
-		m.p.groups = append(m.p.groups, group{uint8(n), true, []window{w}, []uint32{tail}})
+		anchors := []uint32{m.hash.filter(s.text[n-minWidth:])}
+		for i := range stride {
+			anchors = append(anchors, m.hash.piece(le64(s.text[n-minWidth:])>>(8*i)))
+		}
+		m.p.groups = append(m.p.groups, group{uint8(n), true, []window{w}, anchors})
 		h := m.hash.newHead(s.text, n)
 		h.whole = true
 		m.p.heads = append(m.p.heads, h)
@@ -243,11 +276,14 @@ func (m *maker) whole(text []byte) cover {
 }
 
 // hasher holds what a Key gives.
-type hasher struct{ k0, k1, f0, f1 uint64 }
+type hasher struct{ k0, k1, f0, f1, p uint64 }
 
 func newHasher(key Key) hasher {
 	k0, k1 := binary.LittleEndian.Uint64(key[:]), binary.LittleEndian.Uint64(key[8:])
-	return hasher{k0, k1, siphash(k0, k1, []byte("ward filter 0")), siphash(k0, k1, []byte("ward filter 1"))}
+	filter := func(n byte) uint64 {
+		return siphash(k0, k1, []byte{'w', 'a', 'r', 'd', ' ', 'f', 'i', 'l', 't', 'e', 'r', ' ', n})
+	}
+	return hasher{k0, k1, filter('0'), filter('1'), filter('2') | 1}
 }
 
 func (h *hasher) tag(text []byte) uint64 { return siphash(h.k0, h.k1, text) }
@@ -259,6 +295,9 @@ func (h *hasher) tag(text []byte) uint64 { return siphash(h.k0, h.k1, text) }
 func (h *hasher) filter(text []byte) uint32 {
 	return fold(binary.LittleEndian.Uint64(text)^h.f0, binary.LittleEndian.Uint64(text[len(text)-8:])^h.f1)
 }
+
+// piece is a quicker keyed hash of pieceLen characters, the first of those in x. It is good for a filter only.
+func (h *hasher) piece(x uint64) uint32 { return uint32(x << (64 - 8*pieceLen) * h.p >> 32) }
 
 func fold(a, b uint64) uint32 {
 	hi, lo := bits.Mul64(a, b)

@@ -32,7 +32,7 @@ func MakeMarks(key Key, value []byte) []byte {
 	}
 	m := maker{hash: newHasher(key), p: Print{cover: byMarks}}
 	for i, c := range spread(places) {
-		m.window(c.text, c.at, c.width, uint32(min(c.at, 0xffff))<<16|uint32(min(len(c.text)-c.at-c.width, 0xffff)))
+		m.window(m.group(nil, c.width), c.text[c.at:c.at+c.width], uint32(min(c.at, 0xffff))<<16|uint32(min(len(c.text)-c.at-c.width, 0xffff)))
 		m.anchors(c.text, []place{{int32(c.at), int32(c.width)}})
 		if i == 0 {
 			h := m.hash.newHead(c.text[c.at:], c.width)

@@ -12,23 +12,26 @@ import (
 const minLong = 12
 
 // match looks at what ends in l at characters not looked at before, and masks
-// what is known. closed says that the last token ends here.
-func (g *Guard) match(l *lane, buf []byte, closed bool) {
-	if l.owed > 0 {
+// what is known. closed says that the last token ends here. It reports whether
+// there was anything.
+func (g *Guard) match(l *lane, buf []byte, closed bool) (met bool) {
+	if met = l.owed > 0; met {
 		g.pay(l, buf, l.seen)
 	}
 	if l.n < minWidth {
 		l.seen = l.n
-		return
+		return met
 	}
 	for _, t := range g.tables {
 		g.spans = t.scan(l.text[:l.n], l.seen, g.spans[:0])
 		slices.SortFunc(g.spans, func(a, b span) int { return a.start - b.start }) // so that neighbours are one sighting
 		for _, s := range g.spans {
 			g.judge(l, buf, t, s, closed)
+			met = true
 		}
 	}
 	l.seen = l.n
+	return met
 }
 
 // judge masks a span, if it counts where it stands.
@@ -182,10 +185,10 @@ func (g *Guard) mark(l *lane, buf []byte, start, end int, owner uint32) {
 const stars = "****************************************************************"
 
 // piece tells how many characters from i on stand next to each other, about: it
-// is as many as stars has, or a quarter of that, and so on.
+// is all up to end, or a quarter of that, and so on, but no more than stars has.
 func (l *lane) piece(i, end int) int {
-	for n := len(stars); n > 1; n /= 4 {
-		if i+n <= end && int(l.pos[i+n-1]-l.pos[i]) == n-1 {
+	for n := min(end-i, len(stars)); n > 1; n /= 4 {
+		if int(l.pos[i+n-1]-l.pos[i]) == n-1 {
 			return n
 		}
 	}
@@ -220,8 +223,10 @@ func (l *lane) solidFrom(buf []byte, i int) int {
 // answer is known to be yes.
 func (l *lane) note(start, end int, id uint16, had bool) bool {
 	hits := l.hit[start:max(start, end)]
-	had = had || slices.Contains(hits, id)
-	for i := range hits {
+	for i, other := range hits {
+		if other == id {
+			had = true
+		}
 		hits[i] = id
 	}
 	return had

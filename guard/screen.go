@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"slices"
 )
@@ -25,17 +24,17 @@ type screen struct {
 	newline     bool      // a line feed returns the carriage too (LNM)
 	tabs        []bool
 
-	first  int    // row that may have been painted since all were looked at
-	last   int    // and the one behind the last such row
-	now    int32  // bytes written, less those that nobody asks for any more
-	base   int32  // the first of them that is still in the buffer
-	parser parser // screen_parse.go
-	turn   int32  // of painting: text of one turn stands as it came
-	lane   lane   // screen_look.go
-	plain  []byte // one row in clear
-	kinds  [256]byte
-	// leaving is called before a row with cells that nobody has looked at goes from the screen. It may be nil.
-	leaving func(y int)
+	first  int       // row that may have been painted since all were looked at
+	last   int       // and the one behind the last such row
+	now    int32     // bytes written, less those that nobody asks for any more
+	base   int32     // the first of them that is still in the buffer
+	parser parser    // screen_parse.go
+	turn   int32     // of painting: text of one turn stands as it came
+	lane   lane      // screen_look.go
+	kinds  [256]byte // 1 for cells of letters and digits
+	// leaving is called before rows of which some may have cells that nobody has looked at go from the screen: what was
+	// shown for a moment between two reads can be read in the stream. It may be nil.
+	leaving func(y, last int)
 }
 
 // cursor is what is saved and restored together.
@@ -85,15 +84,16 @@ func newScreen(h *hasher, cols, rows int) *screen {
 	}
 	s := &screen{cols: cols, rows: rows, bottom: rows - 1, tabs: make([]bool, cols)}
 	words := (cols + 7) / 8
-	s.arena = newArena(words*8 + 2*cols*rows + cols + laneSize)
+	s.arena = newArena(words*8 + 2*cols*rows + laneSize)
 	s.pad = bytesOf(carve[uint64](s.arena, words))
 	for i, pad := 0, wordsOf(s.pad); i < words; i++ {
 		pad[i] = h.tag([]byte{'r', 'o', 'w', byte(i)}) &^ 0x8080808080808080
 	}
 	s.lane.text = (*[laneSize]byte)(carve[byte](s.arena, laneSize))
 	s.lane.cells = true
-	s.plain = carve[byte](s.arena, cols)
-	s.kinds = kinds(false)
+	for c := range s.kinds {
+		s.kinds[c] = byte(oneIf(class(byte(c&cellCode)) < classSymbol))
+	}
 	s.turn = 1
 	for _, g := range []*grid{&s.main, &s.alt} {
 		*g = grid{carve[byte](s.arena, cols*rows), make([]int32, cols*rows), make([]int32, rows), make([]row, rows)}
@@ -146,17 +146,21 @@ func (s *screen) wipe(y, a, b int) {
 
 // leave says that the rows from y to last are about to change or to go.
 func (s *screen) leave(y, last int) {
-	for ; y < last && s.leaving != nil; y++ {
-		if r := s.row(y); r.lo < r.hi {
-			s.leaving(y)
-		}
+	for y < last && s.row(y).lo >= s.row(y).hi {
+		y++
+	}
+	if y < last && s.leaving != nil {
+		s.leaving(y, last)
 	}
 }
 
 // erase blanks a rectangle of whole or part rows of the screen that is shown, within its bounds.
 func (s *screen) erase(x0, y0, x1, y1 int) {
-	x0, x1 = max(x0, 0), min(x1, s.cols)
-	for y := max(y0, 0); y < min(y1, s.rows); y++ {
+	x0, x1, y0, y1 = max(x0, 0), min(x1, s.cols), max(y0, 0), min(y1, s.rows)
+	if x0 == 0 && x1 == s.cols && y1 > y0+1 {
+		s.leave(y0, y1)
+	}
+	for y := y0; y < y1; y++ {
 		s.wipe(y, x0, x1)
 	}
 }
@@ -165,19 +169,21 @@ func (s *screen) erase(x0, y0, x1, y1 int) {
 // in the stream from at on.
 func (s *screen) paint(text []byte, at int32) {
 	p := s.index(s.y) + s.x
-	subtle.XORBytes(s.grid.text[p:p+len(text)], text, s.pad[s.x:])
-	from := s.grid.from[p : p+len(text)]
-	for i := range from {
-		from[i] = at + int32(i)
+	n := len(text)
+	cells, from, pad := s.grid.text[p:p+n], s.grid.from[p:p+n], s.pad[s.x:s.x+n]
+	border := false
+	for i, c := range text {
+		cells[i], from[i] = c^pad[i], at+int32(i)
+		if c == '|' {
+			border = true
+		}
 	}
-	s.touch(s.x, s.x+len(text))
-	if r := s.row(s.y); !r.parted {
-		r.parted = bytes.IndexByte(text, '|') >= 0
-	}
+	r := s.touch(s.x, s.x+n)
+	r.parted = r.parted || border
 }
 
 // touch notes that cells of the cursor's row are to be looked at.
-func (s *screen) touch(a, b int) {
+func (s *screen) touch(a, b int) *row {
 	s.first, s.last = min(s.first, s.y), max(s.last, s.y+1)
 	r := s.row(s.y)
 	if r.end == 0 {
@@ -186,6 +192,7 @@ func (s *screen) touch(a, b int) {
 		r.turn = outOfOrder
 	}
 	r.lo, r.hi, r.end = min(r.lo, a), max(r.hi, b), max(r.end, b)
+	return r
 }
 
 // shift moves the cells of the cursor's row from column src to the end to column dst, and blanks those that come free.

@@ -109,9 +109,8 @@ func (s *screen) parameter(c byte) {
 	case c < 0x40:
 		p.middle = c
 	default:
-		if p.state = ground; c != 'm' { // colours are of no matter
-			s.dispatch(c)
-		}
+		p.state = ground
+		s.dispatch(c)
 	}
 }
 

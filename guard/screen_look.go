@@ -1,9 +1,6 @@
 package guard
 
-import (
-	"bytes"
-	"crypto/subtle"
-)
+import "bytes"
 
 // draw brings the screen up to date with the bytes of buf from the one of that index on, as they were printed. The bytes
 // before are held ones, which it has seen. There is a screen from the first byte on that moves the cursor.
@@ -58,7 +55,7 @@ func (g *Guard) drawPast() {
 	}
 	g.past.each(g.screen.write)
 	g.past = past{}
-	g.screen.leaving = g.lookAtRow
+	g.screen.leaving = g.lookAtRows
 	for y := range g.screen.rows { // all of it is written and gone
 		r := g.screen.row(y)
 		r.lo, r.hi = g.screen.cols, 0
@@ -95,18 +92,7 @@ func (g *Guard) Resize(cols, rows int) {
 // stream, what belongs to a value.
 func (g *Guard) look(buf []byte) {
 	s := g.screen
-	for y := s.first; y < s.last; y++ {
-		first := y
-		for y < s.last && s.unseen(y) {
-			y++
-		}
-		if first < y {
-			g.lookAt(first, y-1, s.row(first).lo, s.row(y-1).hi, 0, s.cols)
-		}
-	}
-	for y := s.first; y < s.last; y++ {
-		g.lookAtParts(y)
-	}
+	g.lookAtRows(s.first, s.last)
 	s.first, s.last = s.rows, 0
 	for len(g.sights) > 0 {
 		n := 1
@@ -119,14 +105,21 @@ func (g *Guard) look(buf []byte) {
 	g.sights = nil
 }
 
-// lookAtRow looks at what was painted in a row that is about to go from the screen: what was shown for a moment between
-// two reads can be read in the stream.
-func (g *Guard) lookAtRow(y int) {
-	if g.screen.unseen(y) {
-		r := g.screen.row(y)
-		g.lookAt(y, y, r.lo, r.hi, 0, g.screen.cols)
+// lookAtRows looks at what was painted in some rows, each run of them at one go.
+func (g *Guard) lookAtRows(from, to int) {
+	s := g.screen
+	for y := from; y < to; y++ {
+		first := y
+		for y < to && s.unseen(y) {
+			y++
+		}
+		if first < y {
+			g.lookAt(first, y-1, s.row(first).lo, s.row(y-1).hi, 0, s.cols)
+		}
 	}
-	g.lookAtParts(y)
+	for y := from; y < to; y++ {
+		g.lookAtParts(y)
+	}
 }
 
 // unseen says whether the stream may not have shown the text of a row, with what stands before and behind it, as the
@@ -188,19 +181,21 @@ func (s *screen) code(p, x int) byte { return (s.grid.text[p] ^ s.pad[x]) & cell
 
 // letters counts the letters and digits of a row between two columns.
 func (s *screen) letters(y, a, b int) (n int) {
-	for _, c := range s.decode(y, a, b) {
-		n += int(s.kinds[c&cellCode] & kindKeep)
+	cells, pad := s.cells(y, a, b)
+	for i, c := range cells {
+		n += int(s.kinds[c^pad[i]])
 	}
 	return n
 }
 
-// decode gives the cells of a row between two columns as far as they are not blank to the end, until the next call.
-func (s *screen) decode(y, a, b int) []byte {
+// cells gives the cells of a row between two columns as far as they are not blank to the end, and what they are combined
+// with.
+func (s *screen) cells(y, a, b int) (cells, pad []byte) {
 	p, b := s.index(y), min(b, s.row(y).end)
 	if a >= b {
-		return nil
+		return nil, nil
 	}
-	return s.plain[:subtle.XORBytes(s.plain, s.grid.text[p+a:p+b], s.pad[a:b])]
+	return s.grid.text[p+a : p+b], s.pad[a:b]
 }
 
 // lookAt looks at the cells from column lo of the first row to column hi of the last one, between the columns a and b.
@@ -277,13 +272,9 @@ func (g *Guard) lookOn() {
 // take puts the letters and digits of a row between two columns into the lane. Their places are cells.
 func (s *screen) take(y, a, b int) {
 	l, p := &s.lane, s.index(y)+a
-	cells := s.decode(y, a, b)
-	first, n := l.n, l.n
-	for i, c := range cells {
-		c &= cellCode
-		l.text[n], l.pos[n] = c, int32(p+i)
-		n += int(s.kinds[c] & kindKeep)
-	}
+	cells, pad := s.cells(y, a, b)
+	first := l.n
+	n := packCells(l.text, &l.pos, first, &s.kinds, cells, pad, int32(p))
 	rest := b - a
 	if n > first {
 		l.gap[first] = (l.trail&^gapEdge + gap(int(l.pos[first])-p)) | l.trail&gapEdge | gapKnown
@@ -296,10 +287,23 @@ func (s *screen) take(y, a, b int) {
 	l.n = n
 }
 
+// packCells does for cells what pack does for text; the first one's place is at.
+func packCells(text *[laneSize]byte, pos *[laneSize]int32, n int, kinds *[256]byte, cells, pad []byte, at int32) int {
+	pad = pad[:len(cells)]
+	for i, c := range cells {
+		c ^= pad[i]
+		text[n], pos[n] = c&cellCode, at+int32(i)
+		n += int(kinds[c])
+	}
+	return n
+}
+
 // matchCells looks for values in the lane, and notes the bytes that painted them.
 func (g *Guard) matchCells(closed bool) {
 	l := &g.screen.lane
-	g.match(l, nil, closed)
+	if !g.match(l, nil, closed) {
+		return
+	}
 	for i := 0; i < l.n; i++ {
 		first := i
 		for id := l.hit[first]; id != 0 && i+1 < l.n && l.hit[i+1] == id; i++ {

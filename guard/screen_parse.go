@@ -41,19 +41,43 @@ func (s *screen) write(text []byte) {
 					continue
 				}
 			} else if c == 0x1b && i+1 < len(text) && text[i+1] == '[' {
-				s.beginControl()
 				i += 2
+				if n := colours(text[i:]); n > 0 {
+					i += n
+					continue
+				}
+				s.beginControl()
 			}
 		}
 		if p.state == control {
 			if i = s.parameters(text, i); i == len(text) {
 				break
 			}
+			if c := text[i]; c >= '@' && c < 0x7f {
+				p.state = ground
+				s.dispatch(c)
+				i++
+				continue
+			}
 		}
 		s.step(text[i], s.now+int32(i))
 		i++
 	}
 	s.now += int32(len(text))
+}
+
+// colours tells how long the rest of a control sequence is that sets colours, which are of no matter: 0 if it is another,
+// or cut.
+func colours(text []byte) int {
+	for i, c := range text {
+		if c-'0' > ';'-'0' {
+			if c == 'm' {
+				return i + 1
+			}
+			break
+		}
+	}
+	return 0
 }
 
 // printable tells how many bytes of ASCII text come first.

@@ -1,5 +1,7 @@
 package guard
 
+import "math/bits"
+
 const (
 	blockSize = 2048 // read at a time, so that the tables below stay in the nearest cache
 	context   = 64   // characters that stay known after they went out; maxWidth at most is needed
@@ -83,7 +85,11 @@ func (g *Guard) parse(buf []byte, i, end int) {
 		switch g.state {
 		case ground:
 			i = g.lanes[shown].plain(&g.kinds[g.sets.shifted()], buf, i, end)
-			if i < end {
+			if n := controlLen(buf[i:end]); n > 0 {
+				i += n
+				g.lanes[shown].trail |= gapEdge
+				g.addressed = g.addressed || addresses(buf[i-1])
+			} else if i < end {
 				g.controlByte(buf, i)
 				i++
 			}
@@ -107,26 +113,50 @@ func (g *Guard) parse(buf []byte, i, end int) {
 	}
 }
 
+// controlLen tells how long the control sequence is that text begins with; 0 if there is none, or it is cut, or something
+// stands in it that it has to be read byte by byte for.
+func controlLen(text []byte) int {
+	if len(text) < 3 || text[0] != 0x1b || text[1] != '[' {
+		return 0
+	}
+	for i, c := range text[2:] {
+		if c-' ' >= 0x20 {
+			if c >= '@' && c < 0x7f {
+				return i + 3
+			}
+			break
+		}
+	}
+	return 0
+}
+
 // plain reads up to the first control byte or end, and tells where that is.
-// Each byte is stored and then kept or not, without a branch.
 func (l *lane) plain(kinds *[256]byte, buf []byte, i, end int) int {
-	first, from, n := l.n, i, l.n
-	for ; i < end; i++ {
+	first, from := l.n, i
+	l.n, i = pack(l.text, &l.pos, first, kinds, buf[:end], i)
+	if l.n > first {
+		l.gap[first] = l.trail.plus(buf[from:l.pos[first]]) | gapKnown
+		l.trail, from = 0, int(l.pos[l.n-1])+1
+	}
+	l.trail = l.trail.plus(buf[from:i])
+	l.high = max(l.high, l.n+1)
+	return i
+}
+
+// pack stores the letters and digits of buf from i up to its first control byte and their places as the characters from n
+// on, and tells where both end. Each byte is stored and then kept or not, without a branch. It is a function by itself so
+// that all that it needs for a byte is in registers.
+func pack(text *[laneSize]byte, pos *[laneSize]int32, n int, kinds *[256]byte, buf []byte, i int) (int, int) {
+	for ; i < len(buf); i++ {
 		c := buf[i]
 		kind := kinds[c]
 		if kind >= kindControl {
 			break
 		}
-		l.text[n], l.pos[n] = c, int32(i)
-		n += int(kind & kindKeep)
+		text[n], pos[n] = c, int32(i)
+		n += int(kind)
 	}
-	if n > first {
-		l.gap[first] = l.trail.plus(buf[from:l.pos[first]]) | gapKnown
-		l.trail, from = 0, int(l.pos[n-1])+1
-	}
-	l.trail = l.trail.plus(buf[from:i])
-	l.n, l.high = n, max(l.high, n+1)
-	return i
+	return n, i
 }
 
 // gap is what stands between two characters of a lane: a number of cells, and flags.
@@ -135,6 +165,10 @@ type gap uint16
 // plus adds the cells of passed-over text; half a UTF-8 character is none.
 func (g gap) plus(text []byte) gap {
 	cells := int(g & gapCells)
+	for ; len(text) >= 8; text = text[8:] {
+		x := le64(text)
+		cells += 8 - bits.OnesCount64(x&^(x<<1)&0x8080808080808080)
+	}
 	for _, c := range text {
 		if c&0xc0 != 0x80 {
 			cells++

@@ -11,18 +11,19 @@ import (
 //  2. the filter value itself, in an open table
 //  3. the tag of the whole window
 //
-// Windows of eight characters are looked for at each place. Of all wider ones
-// the table knows blocks, short pieces near their beginning, of which one lies
-// on every fourth place: those are looked at. No step depends on how much of a
-// window agrees: text made of halves of values costs what other text costs.
+// Of wide windows the table knows blocks, short pieces near their beginning, and
+// of those of eight characters pieces of five, of which one lies on every fourth
+// place: only those places are looked at. Marks have no such pieces, as those
+// would tell too much on a disk: windows of theirs are looked for at each place.
+// No step depends on how much of a window agrees: text made of halves of values
+// costs what other text costs.
 type table struct {
 	hash    *hasher
-	narrow  filter   // of windows of eight characters, and of tails
-	wide    filter   // of blocks
-	blocks  []block  // an open table
-	lengths []length // of blocks
-	widths  []int    // of wide windows, as block.widths numbers them
-	eights  places   // windows of eight characters
+	narrow  filter // of windows of eight characters, and of tails
+	pieces  filter // of pieces of these
+	dense   bool   // there are windows of eight characters without
+	lengths [len(lengths)]length
+	eights  places // windows of eight characters
 	others  places
 	tails   []tail // of values matched whole, an open table
 	heads   []ownedHead
@@ -45,26 +46,29 @@ func (f *filter) has(key uint32) bool {
 	return f.bits[key>>f.shift/64]>>(key>>f.shift%64)&1 != 0
 }
 
-// block is the filter value of a piece of wide windows, and a bit for each of
-// their widths.
-type block struct {
-	key    uint32 // 0: free
-	widths uint32
+// length is one that blocks have, the places where they are looked for, and the windows that have such blocks.
+type length struct {
+	block, stride int
+	filter        filter // of the blocks
+	of            filter // of the blocks and a width that they are of: see filterOf
+	widths        []int
+	widest        int
 }
 
-// length is one that blocks have, and the widest window that has such blocks.
-type length struct{ block, widest int }
+// lengths are those that there are: in a short piece of what takes 40 characters and more, most is the same for all
+// values.
+var lengths = [...]length{{block: 12 - stride + 1, stride: stride}, {block: 40 - 4*stride + 1, stride: 4 * stride}}
 
-const stride = 4 // of the places where blocks are looked for
+// filterOf makes one filter value of that of a block and a width.
+func filterOf(key uint32, width int) uint32 { return bits.RotateLeft32(key, width) }
 
-// blockLen is the length of the blocks of windows of a width: in a short piece
-// of what takes 40 characters and more, most is the same for all values.
-func blockLen(width int) int {
-	if width < 40 {
-		return 12 - stride + 1
-	}
-	return 40 - stride + 1
-}
+// lengthOf gives which of them the blocks of windows of a width have.
+func lengthOf(width int) int { return oneIf(width >= 40) }
+
+const (
+	stride   = 4                     // of the places where blocks and pieces are looked for
+	pieceLen = minWidth - stride + 1 // of pieces: of eight characters, one begins at a place
+)
 
 // ownedHead is a head and whose it is.
 type ownedHead struct {
@@ -110,13 +114,15 @@ type span struct {
 // tableSize is what the tables for some prints take: filters as powers of two,
 // and places.
 type tableSize struct {
-	narrow, wide         uint8
-	eights, others       int
-	blocks, tails, heads int
+	narrow         uint8
+	wide           [2]uint8 // by blockOf
+	eights, others int
+	tails, heads   int
 }
 
 func sizeOf(prints []Print) (size tableSize, windows int) {
-	eights, blocks, wholes := 0, 0, 0
+	eights, wholes := 0, 0
+	var blocks [len(lengths)]int
 	for _, p := range prints {
 		for _, g := range p.groups {
 			windows += len(g.windows)
@@ -126,30 +132,37 @@ func sizeOf(prints []Print) (size tableSize, windows int) {
 			case g.width == minWidth:
 				eights += len(g.windows)
 			default:
-				blocks += len(g.anchors)
+				blocks[lengthOf(int(g.width))] += len(g.anchors)
 			}
 		}
 		size.heads += len(p.heads)
 	}
 	size.narrow = uint8(max(9, bits.Len(uint((eights+wholes)*64))))
-	size.wide = uint8(max(9, bits.Len(uint(blocks*16))))
-	size.eights = 1 << bits.Len(uint(eights*3/2))
-	size.others = 1 << bits.Len(uint((windows-eights)*3/2))
-	size.blocks = 1 << bits.Len(uint(blocks*3/2))
+	for i, n := range blocks {
+		size.wide[i] = uint8(max(9, bits.Len(uint(n*32))))
+	}
+	size.eights, size.others = roomFor(eights), roomFor(windows-eights)
 	if wholes > 0 {
-		size.tails = 1 << bits.Len(uint(2*wholes))
+		size.tails = roomFor(wholes)
 	}
 	return size, windows
 }
 
+// roomFor is how many places an open table has for so many keys. One is free always.
+func roomFor(keys int) int { return keys*3/2 + 1 }
+
 func (s tableSize) bytes() int {
-	return 1<<s.narrow/8 + 1<<s.wide/8 + s.blocks*8 + (s.eights+s.others)*(4+16) + s.tails*16 + s.heads*20 + headTags/8 + 192
+	return 2<<s.narrow/8 + 3<<s.wide[0]/16 + 3<<s.wide[1]/16 + (s.eights+s.others)*(4+16) + s.tails*16 + s.heads*20 + headTags/8 + 192
 }
 
 func newTable(a *arena, key Key, prints []Print, size tableSize, first int) *table {
-	t := &table{hash: &carve[hasher](a, 1)[0], narrow: newFilter(a, size.narrow), wide: newFilter(a, size.wide)}
+	t := &table{hash: &carve[hasher](a, 1)[0], narrow: newFilter(a, size.narrow)}
 	*t.hash = newHasher(key)
-	t.blocks = carve[block](a, size.blocks)
+	t.pieces = newFilter(a, size.narrow)
+	t.lengths = lengths
+	for i := range t.lengths {
+		t.lengths[i].filter, t.lengths[i].of = newFilter(a, size.wide[i]), newFilter(a, size.wide[i]-1)
+	}
 	t.eights, t.others = newPlaces(a, size.eights), newPlaces(a, size.others)
 	t.tails = carve[tail](a, size.tails)
 	t.heads = carve[ownedHead](a, size.heads)[:0]
@@ -173,21 +186,26 @@ func (t *table) addGroup(g group, owner uint32) {
 	switch {
 	case g.whole:
 		owner |= flagBound
-		for _, key := range g.anchors {
+		for _, key := range g.anchors[:min(1, len(g.anchors))] {
 			t.narrow.add(key)
 			t.addTail(max(1, key), g.width)
 		}
+		t.addPieces(g.anchors[min(1, len(g.anchors)):])
 	case g.width == minWidth:
 		into = &t.eights
 		for i := range g.windows {
 			t.narrow.add(g.windows[i].key)
 		}
+		t.addPieces(g.anchors)
 	default:
-		bit := uint32(1) << index(&t.widths, int(g.width))
-		t.addLength(int(g.width))
+		l := &t.lengths[lengthOf(int(g.width))]
+		if !slices.Contains(l.widths, int(g.width)) {
+			l.widths = append(l.widths, int(g.width))
+			l.widest = slices.Max(l.widths)
+		}
 		for _, key := range g.anchors {
-			t.wide.add(key)
-			t.addBlock(max(1, key), bit)
+			l.filter.add(key)
+			l.of.add(filterOf(key, int(g.width)))
 		}
 	}
 	for i := range g.windows {
@@ -195,39 +213,15 @@ func (t *table) addGroup(g group, owner uint32) {
 	}
 }
 
-// index is the place of n in a list, to which it is added if it is not there.
-func index(list *[]int, n int) int {
-	i := slices.Index(*list, n)
-	if i < 0 {
-		i = len(*list)
-		*list = append(*list, n)
+func (t *table) addPieces(keys []uint32) {
+	for _, key := range keys {
+		t.pieces.add(key)
 	}
-	return i
-}
-
-func (t *table) addLength(width int) {
-	n := blockLen(width)
-	for i := range t.lengths {
-		if l := &t.lengths[i]; l.block == n {
-			l.widest = max(l.widest, width)
-			return
-		}
-	}
-	t.lengths = append(t.lengths, length{n, width})
-}
-
-func (t *table) addBlock(key uint32, bit uint32) {
-	for i := int(key) & (len(t.blocks) - 1); ; i = (i + 1) & (len(t.blocks) - 1) {
-		if b := &t.blocks[i]; b.key == 0 || b.key == key {
-			b.key = key
-			b.widths |= bit
-			return
-		}
-	}
+	t.dense = t.dense || len(keys) == 0
 }
 
 func (t *table) addTail(key uint32, width uint8) {
-	for i := int(key) & (len(t.tails) - 1); ; i = (i + 1) & (len(t.tails) - 1) {
+	for i := slot(key, len(t.tails)); ; i = after(i, len(t.tails)) {
 		if t.tails[i].key == 0 || t.tails[i].key == key {
 			t.tails[i].key = key
 			t.tails[i].widths |= 1 << (width - 1)
@@ -240,7 +234,7 @@ func (t *table) addTail(key uint32, width uint8) {
 // one in all reports; a window that counts anywhere goes before one that does not.
 func (p *places) insert(w *window, owner uint32) {
 	key := max(1, w.key)
-	for i := p.place(key); ; i = (i + 1) & (len(p.keys) - 1) {
+	for i := slot(key, len(p.keys)); ; i = after(i, len(p.keys)) {
 		switch e := &p.entries[i]; {
 		case p.keys[i] == 0:
 			p.keys[i], *e = key, entry{w.tag, owner, w.reach}
@@ -254,15 +248,34 @@ func (p *places) insert(w *window, owner uint32) {
 	}
 }
 
-func (p *places) place(key uint32) int { return int(key) & (len(p.keys) - 1) }
+// slot is where in an open table of so many places a key is looked for first, and after the place that is looked at next.
+func slot(key uint32, places int) int { return int(uint64(key) * uint64(places) >> 32) }
+
+func after(i, places int) int {
+	if i++; i < places {
+		return i
+	}
+	return 0
+}
 
 // find looks for the window text, and gives its entry or nil.
 func (p *places) find(h *hasher, text []byte) *entry {
 	key := max(1, h.filter(text))
-	for i := p.place(key); p.keys[i] != 0; i = (i + 1) & (len(p.keys) - 1) {
+	for i := slot(key, len(p.keys)); p.keys[i] != 0; i = after(i, len(p.keys)) {
 		if p.keys[i] == key && p.entries[i].tag == h.tag(text) {
 			return &p.entries[i]
 		}
 	}
 	return nil
+}
+
+// has tells whether there is a window of an owner with a filter value.
+func (p *places) has(key, owner uint32) bool {
+	key = max(1, key)
+	for i := slot(key, len(p.keys)); p.keys[i] != 0; i = after(i, len(p.keys)) {
+		if p.keys[i] == key && p.entries[i].owner == owner {
+			return true
+		}
+	}
+	return false
 }
