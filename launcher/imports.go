@@ -52,8 +52,8 @@ func (s *Stores) Import(ctx context.Context, keep secrets.Keep, im Import) (rows
 		return nil, false, Mistake(im.File+": "+reason(err), "give the path of a .env file")
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, false, Mistake(im.File+": is not a regular file", "give the path of a .env file")
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeNamedPipe != 0 {
+		return nil, false, Mistake(im.File+": is a pipe, and would have to be read twice", "give the path of a .env file")
 	}
 	if err := im.removable(); err != nil {
 		return nil, false, err
