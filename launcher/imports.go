@@ -55,8 +55,8 @@ func (s *Stores) Import(ctx context.Context, keep secrets.Keep, im Import) (rows
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, false, Mistake(im.File+": is not a regular file", "give the path of a .env file")
 	}
-	if info, err := os.Lstat(im.File); im.Delete && (err != nil || !info.Mode().IsRegular()) {
-		return nil, false, Mistake(im.File+": is no file itself, so to remove it would leave the values", "give the path that it leads to")
+	if err := im.removable(); err != nil {
+		return nil, false, err
 	}
 	before, err := fileSum(f)
 	if err != nil {
@@ -87,6 +87,21 @@ func (s *Stores) Import(ctx context.Context, keep secrets.Keep, im Import) (rows
 	}
 	err = im.remove(ctx, keep, rows, pairs, f, before)
 	return rows, err == nil, err
+}
+
+// removable says why to remove the file would leave the values.
+func (im Import) removable() error {
+	if !im.Delete {
+		return nil
+	}
+	info, err := os.Lstat(im.File)
+	if err != nil || !info.Mode().IsRegular() {
+		return Mistake(im.File+": is no file itself, so to remove it would leave the values", "give the path that it leads to")
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
+		return Mistake(im.File+": has another name, by a hard link, so to remove it would leave the values", "remove the other name first")
+	}
+	return nil
 }
 
 // names gives the secrets' names, or everything that is wrong with them.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,9 +107,10 @@ func (h Host) vars(workdir string) profiles.Vars {
 	return profiles.Vars{OS: h.OS, Home: h.Home, WorkDir: workdir, TempDir: "/tmp", UID: h.UID, Env: h.env}
 }
 
-// ownDirs are the places of ward's files: the XDG variables first, else their defaults, on every system.
+// ownDirs are the places of ward's files: the XDG variables first, else their defaults, on every system. The defaults come
+// behind where they are other ones: a launch that has the variables is not to write what one without them reads.
 func ownDirs(home string, env func(string) string) []string {
-	var dirs []string
+	var dirs, defaults []string
 	for _, d := range []struct{ name, fallback string }{
 		{"XDG_CONFIG_HOME", home + "/.config"},
 		{"XDG_DATA_HOME", home + "/.local/share"},
@@ -119,8 +121,12 @@ func ownDirs(home string, env func(string) string) []string {
 		if !filepath.IsAbs(dir) {
 			dir = d.fallback
 		}
-		if dir != "" {
-			dirs = append(dirs, filepath.Join(dir, "ward"))
+		dirs = append(dirs, filepath.Join(dir, "ward"))
+		defaults = append(defaults, filepath.Join(d.fallback, "ward"))
+	}
+	for _, dir := range defaults {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
 		}
 	}
 	return dirs

@@ -165,9 +165,16 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 			}
 		}
 	}
+	put, rest := write, g.Held
+	if pipe == nil {
+		terminal := beside{write: write, start: s.guarded}
+		defer terminal.close()
+		put = terminal.put
+		rest = func() bool { terminal.settle(); return g.Held() }
+	}
 	defer clear(buf)
 	for {
-		n, err := readBusy(from, buf, &s.busy[i], g.Held())
+		n, err := readBusy(from, buf, &s.busy[i], rest)
 		if size := s.size.Load(); i == 0 && size != 0 { // the goroutine that has the guard tells it
 			g.Resize(int(size>>16), int(size&0xffff))
 		}
@@ -176,25 +183,25 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 			if s.plan.Guard == "block" && g.Leaks() > 0 {
 				s.block.Do(func() { close(s.blocked) })
 			}
-			write(out)
+			put(out)
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			write(g.Flush())
+			put(g.Flush())
 			err = nil
 		}
 		if err != nil {
-			write(g.Flush())
+			put(g.Flush())
 			return
 		}
 	}
 }
 
 // readBusy reads and sets busy before bytes leave the kernel, so that a stream that is not busy, and in which nothing
-// was found to read before, has all its bytes written. held says that the guard keeps something back: then it waits
-// only so long, and gives os.ErrDeadlineExceeded.
+// was found to read before, has all its bytes written. rest waits for the writing of what was read, and says whether the
+// guard keeps something back: then it waits only so long, and gives os.ErrDeadlineExceeded.
 //
 // It waits by poll(2) and not by the runtime's poller, which would put another thread between a key and its echo.
-func readBusy(from *os.File, buf []byte, busy *atomic.Bool, held bool) (n int, err error) {
+func readBusy(from *os.File, buf []byte, busy *atomic.Bool, rest func() bool) (n int, err error) {
 	raw, err := from.SyscallConn()
 	if err != nil {
 		return 0, err
@@ -213,8 +220,8 @@ func readBusy(from *os.File, buf []byte, busy *atomic.Bool, held bool) (n int, e
 			default:
 				return true
 			}
+			held, patience := rest(), -1
 			busy.Store(held)
-			patience := -1
 			if held {
 				patience = int(hold.Milliseconds())
 			}

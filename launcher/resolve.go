@@ -13,12 +13,13 @@ import (
 	"syscall"
 
 	"ward/guard"
+	"ward/launcher/broker"
 )
 
 // resolving is the supervisor's side of the resolver.
 type resolving struct {
 	cmd      *exec.Cmd
-	values   *os.File // the read end of the pipe of values, for stage two
+	values   *os.File // the end that values are read from, for stage two
 	requests *os.File // the resolver ends when it closes
 	done     chan struct{}
 	report   report
@@ -31,8 +32,9 @@ type resolving struct {
 // be opened while this process is still dumpable: by the caller who has hidden it (see Hide), else here.
 func beginResolver(environ *os.File) (*resolving, error) {
 	var pipes [3][2]*os.File // requests, values, reports
-	for i := range pipes {
-		read, write, err := os.Pipe()
+	values := func() (read, write *os.File, err error) { return broker.Pair(false) }
+	for i, connect := range [...]func() (read, write *os.File, err error){os.Pipe, values, os.Pipe} {
+		read, write, err := connect()
 		if err != nil {
 			return nil, fmt.Errorf("resolver: %w", err)
 		}

@@ -2,10 +2,14 @@ package scan
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // pattern is one line of a .gitignore, as gitignore(5) describes them. git itself is not asked: its configuration lies
@@ -75,25 +79,29 @@ func (p pattern) match(name string) bool {
 	return matchParts(p.parts, strings.Split(name, "/"))
 }
 
+// matchParts goes back to the last "**" alone: what the ones before it stand for need not be tried again, which with many of
+// them would have no end.
 func matchParts(parts, names []string) bool {
-	for len(parts) > 0 {
-		if parts[0] == "**" {
-			if len(parts) == 1 {
-				return len(names) > 0
+	p, n := 0, 0
+	last, from := -1, 0 // the last "**", and the name that comes after what it stands for
+	for n < len(names) {
+		switch {
+		case p < len(parts) && parts[p] == "**":
+			if p == len(parts)-1 {
+				return true
 			}
-			for i := range names {
-				if matchParts(parts[1:], names[i:]) {
-					return true
-				}
-			}
+			last, from = p, n
+			p++
+		case p < len(parts) && matchPart(parts[p], names[n]):
+			p, n = p+1, n+1
+		case last >= 0:
+			from++
+			p, n = last+1, from
+		default:
 			return false
 		}
-		if len(names) == 0 || !matchPart(parts[0], names[0]) {
-			return false
-		}
-		parts, names = parts[1:], names[1:]
 	}
-	return len(names) == 0
+	return p == len(parts)
 }
 
 // matchPart is fnmatch(3) without slashes: path.Match takes the same patterns, but for the "!" that negates a set. A
@@ -101,6 +109,23 @@ func matchParts(parts, names []string) bool {
 func matchPart(part, name string) bool {
 	ok, err := path.Match(strings.ReplaceAll(part, "[!", "[^"), name)
 	return ok && err == nil
+}
+
+// maxIgnore bounds what is read of a file of patterns, in bytes.
+const maxIgnore = 1 << 20
+
+// readIgnore reads a file of patterns. The repository may be anybody's: a pipe would be waited for, and a link to a device has
+// no end. git does not follow links there either.
+func readIgnore(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fs.ErrInvalid, err)
+	}
+	return io.ReadAll(io.LimitReader(f, maxIgnore))
 }
 
 // above gives the rules of the directories from a repository's top down to dir, and dir's path from that top. Without a
@@ -120,7 +145,7 @@ func above(dir string) (all []rules, rel string) {
 	if err != nil || rel == "." {
 		rel = ""
 	}
-	if text, err := os.ReadFile(filepath.Join(top, ".git", "info", "exclude")); err == nil {
+	if text, err := readIgnore(filepath.Join(top, ".git", "info", "exclude")); err == nil {
 		all = append(all, parseRules("", text))
 	}
 	at := ""
@@ -128,7 +153,7 @@ func above(dir string) (all []rules, rel string) {
 		if part == "" {
 			break
 		}
-		if text, err := os.ReadFile(filepath.Join(top, at, ".gitignore")); err == nil {
+		if text, err := readIgnore(filepath.Join(top, at, ".gitignore")); err == nil {
 			all = append(all, parseRules(at, text))
 		}
 		at = path.Join(at, part)

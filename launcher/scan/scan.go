@@ -146,7 +146,7 @@ func (w walker) dir(at, shown, rel string) error {
 		w.fail(err)
 		return nil
 	}
-	if text, err := os.ReadFile(filepath.Join(at, ".gitignore")); err == nil && !w.scan.All {
+	if text, err := readIgnore(filepath.Join(at, ".gitignore")); err == nil && !w.scan.All {
 		w.rules = append(slices.Clip(w.rules), parseRules(rel, text))
 	}
 	for _, e := range entries {

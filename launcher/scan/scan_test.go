@@ -6,13 +6,16 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"ward/guard"
 )
@@ -198,4 +201,39 @@ func FuzzPattern(f *testing.F) {
 			t.Errorf("%q ignores a file %q and no directory of that name", text, name)
 		}
 	})
+}
+
+// A pattern of a hostile repository does not keep a scan busy for years.
+func TestIgnoreEnds(t *testing.T) {
+	deep := strings.Repeat("a/", 60) + strings.Repeat("a", 200)
+	hostile := []rules{parseRules("", []byte(strings.Repeat("**/a/", 30)+"b\n"+strings.Repeat("*a", 40)+"b\n"+strings.Repeat("**/", 40)+"x\n"))}
+	done := make(chan bool, 1)
+	go func() { done <- ignores(hostile, deep, false) }()
+	select {
+	case ignored := <-done:
+		if ignored {
+			t.Error("it is left out, and no pattern is meant for it")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it takes longer than 10 seconds")
+	}
+	for name, want := range map[string]bool{"a/b": true, "a/x/y/b": true, "b/a/b/x/b": false, "a": false, "a/b/c": false} {
+		if got := ignores([]rules{parseRules("", []byte("a/**/b\n"))}, name, false); got != want {
+			t.Errorf("a/**/b leaves out %s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A file of patterns that is none is not read: it would be waited for, or have no end.
+func TestIgnoreNoFile(t *testing.T) {
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("/dev/zero", link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{pipe, link, dir} {
+		if text, err := readIgnore(name); err == nil {
+			t.Errorf("%s: %d bytes", name, len(text))
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,6 +121,28 @@ func TestHandOffAnothers(t *testing.T) {
 				t.Errorf("%v is left there", left)
 			}
 		})
+	}
+}
+
+// In a user namespace with one user in it, as other sandboxes make it, root's directories are nobody's, and good all the same.
+func TestSettledAlone(t *testing.T) {
+	cmd, uid := helper(t, "settled", os.TempDir()), os.Getuid()
+	const inside = 1234
+	if uid == 0 { // whose directories would be one's own
+		uid = 1000
+		cmd = asUser(t, cmd, inside)
+	} else {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: inside, HostID: uid, Size: 1}}
+	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: inside, HostID: uid, Size: 1}}
+	out, err := cmd.Output()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		needs(t, "user namespaces")
+	}
+	if err != nil || string(out) != "<nil>\n" {
+		t.Errorf("%s: %q, %v", os.TempDir(), out, err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"ward/launcher/broker"
 	"ward/secrets"
 )
 
@@ -25,7 +26,7 @@ const keeperName = "ward: keeper"
 
 const (
 	fdListener = 3 // the socket, listening
-	fdOpening  = 4 // an opening as JSON on a line, then the values
+	fdOpening  = 4 // a socket: an opening as JSON on a line, then the values
 	fdReady    = 5 // "ok", or what is wrong
 )
 
@@ -67,7 +68,7 @@ func begin(o opening, values []*secrets.Buffer) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	in, opened, err := os.Pipe()
+	in, opened, err := broker.Pair(true)
 	if err != nil {
 		return 0, err
 	}
@@ -259,11 +260,11 @@ func newKeeper(in, listener *os.File) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	unix, ok := l.(*net.UnixListener)
+	at, ok := l.(*net.UnixListener)
 	if !ok {
 		return nil, errors.New("the listener is no unix socket")
 	}
-	k.listener, k.until, k.ends = unix, time.Now().Add(k.Last), clock()+k.Last
+	k.listener, k.until, k.ends = at, time.Now().Add(k.Last), clock()+k.Last
 	return k, nil
 }
 

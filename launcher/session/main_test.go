@@ -68,6 +68,8 @@ func helpers() map[string]func([]string) {
 		"hold":  helperHold,
 
 		"listen": helperListen,
+
+		"settled": func(args []string) { fmt.Println(settled(args[0])) },
 	}
 }
 
