@@ -39,11 +39,15 @@ func complaint(t *testing.T, what string, o outcome, value string) {
 }
 
 // everyCommand is each command that takes a name, with that name.
-func everyCommand(name string) map[string][]string {
+func everyCommand(t *testing.T, name string) map[string][]string {
+	empty := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return map[string][]string{
 		"set": {"set", name, "--stdin"}, "get": {"get", name}, "get raw": {"get", name, "--raw"}, "peek": {"peek", name}, "rm": {"rm", name},
 		"mv from": {"mv", name, "new"}, "mv to": {"mv", "kept", name}, "rotate": {"rotate", name, "--stdin"},
-		"load": {"load", name}, "export": {"export", name}, "bundle": {"bundle", name}, "import": {"import", "--prefix=" + name, "/dev/null"},
+		"load": {"load", name}, "export": {"export", name}, "bundle": {"bundle", name}, "import": {"import", "--prefix=" + name, empty},
 	}
 }
 
@@ -57,7 +61,7 @@ func TestBadNames(t *testing.T) {
 		"../up", "a/../b", "..", "/etc/passwd", "a//b", "a/", "a\nb", "\x1b[31mred", "a b", "-", ".hidden", "ключ",
 		strings.Repeat("k", 10_000), strings.Repeat("k/", 5_000) + "k", "_ward/marks", "vault://kept", "\xff",
 	} {
-		for what, args := range everyCommand(name) {
+		for what, args := range everyCommand(t, name) {
 			o := p.try(t, "a value of some length", args...)
 			// What is empty is imported anywhere, and get reads references.
 			if what == "import" && o.code == 0 && !strings.Contains(name, "..") || strings.HasPrefix(what, "get") && name == "vault://kept" {
@@ -129,7 +133,7 @@ func TestBadFlags(t *testing.T) {
 func TestNoStore(t *testing.T) {
 	p := one(t)
 	p.env = append(p.env, "WARD_VAULT_PASSPHRASE=correct-horse")
-	for what, args := range everyCommand("name") {
+	for what, args := range everyCommand(t, "name") {
 		if what == "set" {
 			continue
 		}
