@@ -190,7 +190,9 @@ func FuzzAnyBytes(f *testing.F) {
 			t.Fatalf("%d bytes became %d and %d", len(in), len(whole), len(parts))
 		}
 		for i := range in {
-			if (whole[i] != in[i] && whole[i] != fillByte || parts[i] != in[i] && parts[i] != whole[i]) && !maySpell(in, i) {
+			// A letter beyond ASCII that stands inside a value becomes one of these.
+			replaced := in[i] >= 0x80 && strings.IndexByte("\u00b7\u034f\u2060\u2217\uff0a", whole[i]) >= 0
+			if (whole[i] != in[i] && whole[i] != fillByte && !replaced || parts[i] != in[i] && parts[i] != whole[i]) && !maySpell(in, i) {
 				t.Fatalf("byte %d of %q\nat once  %q\nin parts %q", i, in, whole, parts)
 			}
 		}

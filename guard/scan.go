@@ -132,17 +132,14 @@ func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span 
 		if p < done && !l.beyond(key, done-p) {
 			continue
 		}
-		from, to := l.around(t.hash, text, p)
-		for i := 0; from <= to && i < len(l.widths); i++ {
-			w := l.widths[i]
-			if !l.of.has(filterOf(key, w)) {
-				continue
-			}
-			for s := max(from, done+1-w); s <= to; s++ {
+		for s, to := l.around(t.hash, text, p); s <= to; s++ {
+			for _, w := range l.widths {
+				if s+w <= done || !l.of.has(filterOf(key, w)) {
+					continue
+				}
 				if hit, ok := t.known(text, s, w); ok {
 					found = append(found, t.follow(text, &hit))
 					done = max(done, hit.end)
-					s = hit.end - w
 				}
 			}
 		}

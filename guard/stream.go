@@ -3,7 +3,7 @@ package guard
 import "math/bits"
 
 const (
-	blockSize = 2048 // read at a time, so that the tables below stay in the nearest cache
+	blockSize = 4096 // read at a time, so that the tables below stay in the nearest cache
 	context   = 64   // characters that stay known after they went out; maxWidth at most is needed
 	laneSize  = context + blockSize + 8
 
