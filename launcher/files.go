@@ -107,7 +107,12 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 	}
 	for _, r := range f.Protect {
 		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) })
-		if resolved, err := p.links.resolve(r.Path); err == nil && !lifted {
+		resolved, err := p.links.resolve(r.Path)
+		switch {
+		case lifted:
+		case errors.Is(err, fs.ErrNotExist):
+			p.absent = append(p.absent, r.Path)
+		case err == nil:
 			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
 			if r.Path != resolved {
 				// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.

@@ -34,6 +34,7 @@ type Plan struct {
 	Warnings    []string
 
 	create []creation
+	absent []string // protected paths that are not there: a mount covers what is, so the command may make them
 	wipe   []string // variables of ward's own environment that are overwritten once the resolver has read them
 	tokens []string // such variables that the resolver's programs get: see opensStore
 	own    []string

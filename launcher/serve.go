@@ -3,6 +3,7 @@ package launcher
 import (
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -215,10 +216,26 @@ func (s *session) summary() {
 			s.say("refused: %s (%s); %s allows it", r.What, Times(r.Count), r.Hint)
 		}
 	}
+	s.appeared()
 	if len(refused) > 0 && !s.opt.Silent && isTerminal(2) || s.opt.Verbose {
 		if _, empty := s.files.left(); !empty {
 			s.say("its /tmp is kept for a day in %s/tmp", s.files.kept())
 		}
+	}
+}
+
+// appeared names the protected files that were not there before the launch and are now: they could not be kept from being
+// made, and other programs do what they say.
+func (s *session) appeared() {
+	var made []string
+	for _, path := range s.plan.absent {
+		if _, err := os.Lstat(path); err == nil {
+			made = append(made, clean(path))
+			s.record(audit.Event{Event: "made", What: path})
+		}
+	}
+	if len(made) > 0 && !s.opt.Silent {
+		s.say("new, and other programs will do what it says: %s; look at it first", strings.Join(made, ", "))
 	}
 }
 

@@ -75,3 +75,35 @@ func TestProtectedProfile(t *testing.T) {
 		}
 	})
 }
+
+// What is not there yet cannot be kept from being made. It is named at the end, with --silent in the record only.
+func TestProtectedAppears(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, flags := range [][]string{{}, {"--silent"}, {"--unprotect", ".mcp.json"}} {
+			record := filepath.Join(p.home, "record")
+			flags = append(flags, "--audit-log", record, "--", "sh", "-c", "mkdir -p .vscode && touch .mcp.json .vscode/tasks.json other")
+			o := end(t, p.run(t, flags...))
+			if o.code != 0 {
+				t.Fatalf("exit code %d: %s", o.code, o.stderr)
+			}
+			events, err := os.ReadFile(record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range map[string]bool{".mcp.json": flags[0] != "--unprotect", ".vscode/tasks.json": true, "other": false} {
+				name = filepath.Join(p.project, name)
+				if said := strings.Contains(o.stderr, name); said != (want && flags[0] != "--silent") {
+					t.Errorf("%v: %s is said: %t: %s", flags, name, said, o.stderr)
+				}
+				if kept := strings.Contains(string(events), `"made","what":"`+name+`"`); kept != want {
+					t.Errorf("%v: %s is recorded: %t: %s", flags, name, kept, events)
+				}
+			}
+			for _, path := range []string{record, filepath.Join(p.project, ".mcp.json"), filepath.Join(p.project, ".vscode")} {
+				if err := os.RemoveAll(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
