@@ -173,9 +173,9 @@ func TestFigures(t *testing.T) {
 	rivals := adversaries(t, 1<<17)
 	race(15, rivals)
 	for _, r := range rivals[1:] {
-		limit := 4.0
+		limit := 6.0
 		if r.name == "inner pieces of 11" {
-			limit = 7
+			limit = 12
 		}
 		x := float64(r.best) / float64(rivals[0].best)
 		t.Logf("%-40s %.2f x the log", r.name, x)
