@@ -121,7 +121,7 @@ func clearedLater(t *testing.T, c Clipboard, replaced string, content func(*test
 	if err := c.Write(context.Background(), locked(t, []byte(value))); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.ClearLater(locked(t, []byte(value)), 2*time.Second); err != nil {
+	if err := c.ClearLater(locked(t, []byte(value)), 4*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	pid := clipper(t)
