@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,10 @@ func (p *person) stopped() bool {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		argv, _ := os.ReadFile(dir + "/cmdline")
-		cwd, _ := os.Readlink(dir + "/cwd")
+		cwd, err := os.Readlink(dir + "/cwd")
+		if err != nil { // it hides from ordinary users; the shell that started it is where it is
+			cwd, _ = os.Readlink(fmt.Sprintf("/proc/%d/cwd", parentOf(dir)))
+		}
 		if cwd != p.project || !strings.HasPrefix(string(argv), p.ward+"\x00run\x00") {
 			continue
 		}
@@ -60,6 +64,15 @@ func (p *person) stopped() bool {
 		}
 	}
 	return wards > 0 && wards == stopped
+}
+
+// parentOf reads the parent out of a process's directory in /proc.
+func parentOf(dir string) (pid int) {
+	stat, _ := os.ReadFile(dir + "/stat")
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	var state string
+	fmt.Sscan(rest, &state, &pid)
+	return pid
 }
 
 const (
