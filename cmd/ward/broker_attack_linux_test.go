@@ -66,7 +66,7 @@ func TestBrokerOracle(t *testing.T) {
 	needs(t, "python3")
 	p := one(t)
 	// What windows were found of is walked from a token's first characters; words and short values were matched whole.
-	token, strict, hex := "ghp_"+alphanumeric(36), secretValue(), strings.ToLower(fmt.Sprintf("%x", rand.Text()))[:40]
+	token, strict, hex := markable(func() string { return "ghp_" + alphanumeric(36) }), secretValue(), strings.ToLower(fmt.Sprintf("%x", rand.Text()))[:40]
 	p.keyring(t)
 	h := &hooked{person: p}
 	for name, value := range map[string]string{"token": token, "strict": strict, "hex": hex, "word": "tr0ub4dor and 3", "given": secretValue()} {
