@@ -116,6 +116,9 @@ func (s *session) stopped() {
 			s.console.behind()
 		}
 	}
+	for len(s.signals) > 0 { // one that came meanwhile is first: the command may end by itself once it goes on
+		s.forward((<-s.signals).(syscall.Signal))
+	}
 	s.cmd.Signal(syscall.SIGCONT, true)
 }
 
