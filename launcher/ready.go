@@ -20,23 +20,17 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 			r.kill() // it may be asking for a passphrase that nobody needs any more
 		}
 	}()
-	if r == nil {
-		s.listen()
-		if s.interrupted(done) {
-			return errInterrupted
+	var err error
+	if r != nil {
+		err = r.wait(s.signals)
+		if werr := wipeEnviron(slices.Concat(s.plan.wipe, s.plan.tokens)); werr != nil && err == nil {
+			err = werr
 		}
-		if layer != nil {
-			return layer
+		if err != nil {
+			s.cmd.Kill()
 		}
-		return s.arm(key, nil, nil)
 	}
-	err := r.wait(s.signals)
-	if werr := wipeEnviron(slices.Concat(s.plan.wipe, s.plan.tokens)); werr != nil && err == nil {
-		err = werr
-	}
-	if err != nil {
-		s.cmd.Kill()
-	}
+	s.listen()
 	if s.interrupted(done) {
 		err = errInterrupted
 	}
@@ -45,6 +39,9 @@ func (s *session) resolved(r *resolving, key guard.Key) error {
 	}
 	if layer != nil {
 		return layer
+	}
+	if r == nil {
+		return s.arm(key, nil, nil)
 	}
 	return s.arm(key, r.prints, &r.report)
 }

@@ -65,7 +65,6 @@ func (s *session) listen() {
 		}
 	}
 	signal.Notify(s.resumed, syscall.SIGCONT)
-	s.listens = true
 }
 
 // kill ends everything inside.

@@ -73,8 +73,7 @@ type session struct {
 
 	signals   chan os.Signal
 	resumed   chan os.Signal // SIGCONT
-	listens   bool
-	abandoned bool // output is still being written, and nobody waits for it
+	abandoned bool           // output is still being written, and nobody waits for it
 }
 
 // Run does what the plan says. code is the command's, or one of ward's own if err is set: then the words are in err.
@@ -266,9 +265,6 @@ func (s *session) say(format string, args ...any) {
 
 // release lets the command run.
 func (s *session) release() error {
-	if !s.listens {
-		s.listen()
-	}
 	s.resize() // it may have changed since stage two was told
 	if s.console != nil {
 		s.console.inner = s.cmd.Master
