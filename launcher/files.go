@@ -65,11 +65,9 @@ func (p *Plan) grant(r profiles.PathRule, access sandbox.Access, h Host) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return Mistake(whyText(r)+": "+r.Path+": "+reason(err), "")
 	case r.Create != "":
-		resolved = r.Path
-		if parent, err := p.links.resolve(filepath.Dir(r.Path)); err == nil {
-			resolved = filepath.Join(parent, filepath.Base(r.Path))
-		}
-		p.create = append(p.create, creation{resolved, r.Create})
+		made := p.wanted(r)
+		resolved = made.path
+		p.create = append(p.create, made)
 	case r.When.Exists:
 		return nil
 	default:
@@ -83,6 +81,16 @@ func (p *Plan) grant(r profiles.PathRule, access sandbox.Access, h Host) error {
 	}
 	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: resolved, Access: access, Why: r.Why.String()})
 	return nil
+}
+
+// wanted is what a rule wants to be made, and where that will be.
+func (p *Plan) wanted(r profiles.PathRule) creation {
+	for dir := filepath.Dir(r.Path); dir != "/"; dir = filepath.Dir(dir) {
+		if resolved, err := p.links.resolve(dir); err == nil {
+			return creation{resolved + r.Path[len(dir):], r.Create}
+		}
+	}
+	return creation{r.Path, r.Create}
 }
 
 func whyText(r profiles.PathRule) string {
@@ -106,19 +114,31 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 		p.hideOwn(own)
 	}
 	for _, r := range f.Protect {
-		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) })
-		resolved, err := p.links.resolve(r.Path)
-		switch {
-		case lifted:
-		case errors.Is(err, fs.ErrNotExist):
-			p.absent = append(p.absent, r.Path)
-		case err == nil:
-			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
-			if r.Path != resolved {
-				// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.
-				p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
-			}
+		if !slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) }) {
+			p.protect(r)
 		}
+	}
+}
+
+// protect fixes a path. What is missing is made, if the rule says what and the command could make it.
+func (p *Plan) protect(r profiles.PathRule) {
+	resolved, err := p.links.resolve(r.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		made := p.wanted(r)
+		_, err := os.Lstat(made.path) // a link that leads nowhere cannot be made into something
+		if r.Create == "" || err == nil || !p.Policy.Explain(made.path, sandbox.Write).Allowed {
+			p.absent = append(p.absent, r.Path)
+			return
+		}
+		p.create = append(p.create, made)
+		resolved = made.path
+	} else if err != nil {
+		return
+	}
+	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
+	if r.Path != resolved {
+		// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.
+		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
 	}
 }
 
