@@ -180,3 +180,31 @@ func (h *hooked) bare(t *testing.T, p *person) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
+
+// A hook that cannot answer, here because its program is gone, stops the agent before the model is asked: of itself the
+// agent would go on with the output as it was.
+func TestAgentHookGone(t *testing.T) {
+	p := one(t)
+	h := newHooked(t, p, `cat .env`, `cat .env; exit 3`)
+	gone := filepath.Join(p.home, "ward")
+	program, err := os.ReadFile(p.ward)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(gone, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if o := end(t, h.command(t, gone, "guard", "install", "claude", "--yes")); o.code != 0 {
+		t.Fatalf("guard install: %+v", o)
+	}
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	h.bare(t, p)
+	if leaked := h.asked(); len(leaked) > 0 {
+		t.Errorf("the provider got parts of %q", leaked)
+	}
+	if len(h.standin.wire()) == 0 {
+		t.Error("the agent asked nothing: this test cannot fail")
+	}
+}

@@ -20,7 +20,7 @@ func TestAdd(t *testing.T) {
 	bash := func(command string) string {
 		return `{"hooks":[{"command":"` + command + `","timeout":60,"type":"command"}],"matcher":"*"}`
 	}
-	batch := `{"hooks":[{"command":"` + line(guard.Claude) + `","timeout":60,"type":"command"}]}`
+	batch := `{"hooks":[{"command":"` + line(guard.Claude) + `","timeout":60,"type":"command","onFailure":"block"}]}`
 	all := `"PostToolUse":[` + bash(line(guard.Claude)) + `],"PostToolUseFailure":[` + bash(line(guard.Claude)) + `],"PostToolBatch":[` + batch + `]`
 	for name, c := range map[string]struct {
 		agent    guard.Agent
@@ -36,10 +36,10 @@ func TestAdd(t *testing.T) {
 		"codex":         {guard.Codex, "{}", `{"hooks":{"PostToolUse":[` + bash(line(guard.Codex)) + `]}}`, nil},
 		"gemini": {guard.GeminiCLI, `{"hooks":{"disabled":["a"]}}`,
 			`{"hooks":{"disabled":["a"],"AfterTool":[{"matcher":".*","hooks":[{"type":"command","name":"ward","command":"` + line(guard.GeminiCLI) + `","timeout":60000}]}]}}`, nil},
-		"cursor": {guard.Cursor, "", `{"version":1,"hooks":{"postToolUse":[X],"afterShellExecution":[X],"beforeReadFile":[X]}}`, nil},
+		"cursor": {guard.Cursor, "", `{"version":1,"hooks":{"postToolUse":[X],"afterShellExecution":[X],"beforeReadFile":[Y]}}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := strings.ReplaceAll(c.want, "X", `{"command":"`+line(guard.Cursor)+`","timeout":60}`)
+			want := strings.NewReplacer("X", `{"command":"`+line(guard.Cursor)+`","timeout":60}`, "Y", `{"command":"`+line(guard.Cursor)+`","timeout":60,"failClosed":true}`).Replace(c.want)
 			got, err := Add(c.agent, []byte(c.in), self)
 			if err != nil || !sameJSON(t, got, []byte(want)) {
 				t.Fatalf("%v\ngot  %s\nwant %s", err, got, want)
