@@ -76,3 +76,45 @@ func TestGuardHookOpensVault(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// An agent that was started without the session's bus has no keyring, and the vault that is taken instead has nothing in
+// it. That is not nothing to look for.
+func TestGuardKeyringAway(t *testing.T) {
+	p := one(t)
+	h := &hooked{person: p}
+	p.keyring(t)
+	value := secretValue()
+	h.store(t, "acme/token", value)
+	p.write(t, "file", []byte(value), 0o644)
+	p.env = append(p.env, "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere")
+	try := func(args ...string) outcome {
+		t.Helper()
+		cmd := p.command(t, args...)
+		cmd.Stdin = strings.NewReader(hookPayload(t, value))
+		return end(t, cmd)
+	}
+	const away = "1 stored secrets are not known: they are in the keyring, and "
+	if o := try(p.ward, "guard", "hook"); !strings.Contains(o.stdout, `"continue":false`) || !strings.Contains(o.stderr, away) {
+		t.Errorf("hook: %+v, want that the agent is stopped", o)
+	}
+	if o := try(p.ward, "guard", "filter"); o.code != 1 || o.stdout != "" || !strings.Contains(o.stderr, away) {
+		t.Errorf("filter: %+v, want an error", o)
+	}
+	if o := try(p.ward, "guard", "scan", p.project); o.code != 2 || !strings.Contains(o.stderr, away) {
+		t.Errorf("scan: %+v, want exit 2", o)
+	}
+	if o := end(t, p.run(t, "--", "cat", "file")); o.code != 0 || !strings.Contains(o.stderr, away) {
+		t.Errorf("run: %+v, want that it is said", o)
+	}
+	p.env = append(p.env, "WARD_STORE=vault")
+	if o := try(p.ward, "guard", "hook"); o.code != 0 || o.stdout+o.stderr != "" {
+		t.Errorf("hook, where the vault was chosen: %+v, want nothing", o)
+	}
+	if o := try(p.ward, "guard", "filter"); o.code != 0 || !strings.Contains(o.stdout, value) {
+		t.Errorf("filter, where the vault was chosen: %+v, want what came in", o)
+	}
+	p.env = append(p.env, "WARD_STORE=valut")
+	if o := try(p.ward, "guard", "filter"); o.code != 1 || !strings.Contains(o.stderr, "WARD_STORE: not keyring or vault") {
+		t.Errorf("filter, with a store that is none: %+v, want an error", o)
+	}
+}
