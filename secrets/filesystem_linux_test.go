@@ -147,7 +147,7 @@ func readOnlyDisk(dir string) error {
 	if err := v.Delete(ctx, "kept"); !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("Delete on a read-only disk: %v", err)
 	}
-	if err := probeVault(filepath.Join(dir, "none")).Create(ctx); !errors.Is(err, unix.EROFS) {
+	if err := makeVault(ctx, probeVault(filepath.Join(dir, "none"))); !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("Create on a read-only disk: %v", err)
 	}
 	x := &Index{Path: filepath.Join(dir, "index.json")}
