@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,7 +88,9 @@ func ThisHost() (Host, error) {
 	h.Foreground = foreground()
 	h.Nested = Nested()
 	h.Self, _ = os.Executable()
-	h.Own = ownDirs(home, h.env)
+	if h.Own, err = ownDirs(h.env); err != nil {
+		return Host{}, err
+	}
 	h.Stored = hasIndex(h.Own[1])
 	return h, nil
 }
@@ -109,27 +110,19 @@ func (h Host) vars(workdir string) profiles.Vars {
 
 // ownDirs are the places of ward's files: the XDG variables first, else their defaults, on every system. The defaults come
 // behind where they are other ones: a launch that has the variables is not to write what one without them reads.
-func ownDirs(home string, env func(string) string) []string {
-	var dirs, defaults []string
-	for _, d := range []struct{ name, fallback string }{
-		{"XDG_CONFIG_HOME", home + "/.config"},
-		{"XDG_DATA_HOME", home + "/.local/share"},
-		{"XDG_STATE_HOME", home + "/.local/state"},
-		{"XDG_RUNTIME_DIR", "/run/user/" + strconv.Itoa(os.Getuid())}, // where sessions look for it
-	} {
-		dir := env(d.name)
-		if !filepath.IsAbs(dir) {
-			dir = d.fallback
-		}
-		dirs = append(dirs, filepath.Join(dir, "ward"))
-		defaults = append(defaults, filepath.Join(d.fallback, "ward"))
-	}
-	for _, dir := range defaults {
-		if !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+func ownDirs(env func(string) string) (dirs []string, err error) {
+	for _, env := range []func(string) string{env, func(string) string { return "" }} {
+		for i, variable := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"} {
+			dir, err := secrets.OwnDir(variable, env)
+			if err != nil {
+				return nil, err
+			}
+			if len(dirs) == i || !slices.Contains(dirs, dir) { // the first four have their places
+				dirs = append(dirs, dir)
+			}
 		}
 	}
-	return dirs
+	return dirs, nil
 }
 
 // mistake is an error of the user's with what to do about it.
