@@ -177,7 +177,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 	if !sessions.Near(caller) {
 		return found, refs, nil
 	}
-	if err := showProcess(); err != nil {
+	if err := secrets.ShowProcess(); err != nil {
 		return nil, nil, err
 	}
 	for _, ref := range refs {
@@ -186,7 +186,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 			value, err = FromSession(ref.Path, action, caller)
 		}
 		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
-			return nil, nil, errors.Join(refusal, hideProcess())
+			return nil, nil, errors.Join(refusal, secrets.HideProcess())
 		}
 		if err != nil { // none has it, or it is ending
 			rest = append(rest, ref)
@@ -194,7 +194,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 		}
 		found[ref] = value
 	}
-	return found, rest, hideProcess()
+	return found, rest, secrets.HideProcess()
 }
 
 // expiry is a line about a secret that has expired or soon will.

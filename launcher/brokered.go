@@ -24,6 +24,10 @@ type sealed struct {
 // before somebody inside connects: the sandbox takes the connect for what it is.
 func brokerName(id string) string { return "ward/" + id }
 
+// outerVar has the name of the outer launch's broker in a launch inside another one, which has none itself: it is only for
+// Nested of a launch inside that.
+const outerVar = "WARD_OUTER"
+
 // client lets what runs inside start ward, to ask the broker.
 func (p *Plan) client(h Host) {
 	if h.Self != "" && !h.Nested && !p.Policy.Explain(h.Self, sandbox.Read).Allowed {

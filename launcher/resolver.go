@@ -79,8 +79,10 @@ func EnterResolver() {
 	if len(os.Args) == 0 || os.Args[0] != resolverName {
 		return
 	}
-	closeOnExec(fdRequest, fdEnviron)
-	hideProcess()
+	for fd := fdRequest; fd <= fdEnviron; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	secrets.HideProcess()
 	// It ends before collecting garbage would pay. The limit is for values that are many and large.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)

@@ -19,6 +19,7 @@ import (
 	"ward/launcher/audit"
 	"ward/launcher/broker"
 	"ward/sandbox"
+	"ward/secrets"
 )
 
 // Exit codes of ward's own, as the command line documents them.
@@ -151,7 +152,7 @@ func (s *session) start() (err error) {
 	// What follows takes place while stage two prepares.
 	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
-	if err := hideProcess(); err != nil {
+	if err := secrets.HideProcess(); err != nil {
 		return err
 	}
 	key, err := guard.NewKey()
