@@ -25,10 +25,8 @@ func allowed(ctx context.Context, action detect.Action, about string) (detect.Ca
 // permitted asks the access table, and the person where that helps.
 func permitted(ctx context.Context, caller *detect.Caller, action detect.Action, about string) error {
 	err := caller.May(action)
-	if err == nil || caller.Inside || caller.OwnTerminal || !caller.AtTerminal() || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
-		return refused(err)
-	}
-	if launcher.TypeBack(ctx, caller.Who()+" asks for: ward "+string(action)+" "+about) != nil {
+	if err == nil || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) ||
+		launcher.TypeBack(ctx, *caller, caller.Who()+" asks for: ward "+string(action)+" "+about) != nil {
 		return refused(err)
 	}
 	caller.Present = true
