@@ -123,7 +123,7 @@ func Confirm(what string) (bool, error) {
 		return false, Mistake(what+": there is no terminal to ask at", "--yes does it without asking")
 	}
 	defer tty.Close()
-	if _, err := tty.WriteString("ward: " + clean(what) + "? [y/N] "); err != nil {
+	if _, err := tty.WriteString("ward: " + Clean(what) + "? [y/N] "); err != nil {
 		return false, err
 	}
 	line := make([]byte, 0, 16)

@@ -3,8 +3,6 @@
 package launcher
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -123,30 +121,6 @@ func ownDirs(env func(string) string) (dirs []string, err error) {
 		}
 	}
 	return dirs, nil
-}
-
-// mistake is an error of the user's with what to do about it.
-type mistake struct{ text, hint string }
-
-// Mistake makes an error that carries a hint.
-func Mistake(text, hint string) error { return &mistake{text, hint} }
-
-func (m *mistake) Error() string { return m.text }
-
-// Hint says what to do.
-func (m *mistake) Hint() string { return m.hint }
-
-// reason is the system's word for why, without the operation and the path that Go puts around it.
-func reason(err error) string {
-	var path *fs.PathError
-	var sys *os.SyscallError
-	switch {
-	case errors.As(err, &path):
-		return path.Err.Error()
-	case errors.As(err, &sys):
-		return sys.Err.Error()
-	}
-	return err.Error()
 }
 
 // State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.

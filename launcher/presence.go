@@ -42,7 +42,7 @@ func TypeBack(ctx context.Context, caller detect.Caller, what string) error {
 	if err := forgetTyped(int(tty.Fd())); err != nil {
 		return err
 	}
-	fmt.Fprintf(tty, "ward: %s\n      type %s to agree: ", clean(what), number)
+	fmt.Fprintf(tty, "ward: %s\n      type %s to agree: ", Clean(what), number)
 	typed, err := readLine(ctx, tty)
 	if err != nil {
 		fmt.Fprintln(tty)
@@ -85,14 +85,4 @@ func readLine(ctx context.Context, tty *os.File) (string, error) {
 			return "", Mistake("not agreed to: "+typedWrong, "nothing was done")
 		}
 	}
-}
-
-// clean keeps a name from steering the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }

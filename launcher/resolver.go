@@ -165,23 +165,9 @@ func takeEnviron(environ io.ReaderAt, apart []string) error {
 
 // say adds an error, its parts apart, so that each keeps its hint.
 func (r *report) say(err error) {
-	if err == nil {
-		return
+	for _, e := range Parts(err) {
+		r.Errors = append(r.Errors, said{e.Error(), Hint(e)})
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			r.say(e)
-		}
-		return
-	}
-	s := said{Text: err.Error()}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		s.Hint = h.Hint()
-	}
-	r.Errors = append(r.Errors, s)
 }
 
 func (req request) fetch(ctx context.Context, stores *Stores, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {

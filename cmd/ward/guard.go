@@ -64,7 +64,7 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 		}
 	}
 	if answer.Stderr != "" {
-		fmt.Fprintln(os.Stderr, clean(answer.Stderr))
+		fmt.Fprintln(os.Stderr, launcher.Clean(answer.Stderr))
 	}
 	if answer.Code != 0 {
 		return &exit{code: answer.Code}

@@ -38,7 +38,7 @@ func (profileListCmd) Run(stdout io.Writer) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if _, err := fmt.Fprintln(stdout, clean(name)); err != nil {
+		if _, err := fmt.Fprintln(stdout, launcher.Clean(name)); err != nil {
 			return err
 		}
 	}

@@ -202,7 +202,7 @@ func absolute(paths []string) []string {
 // commandCode gives a plan's error its exit code: a command that does not exist is told apart from all else.
 func commandCode(err error) int {
 	code := launcher.ExitLaunch
-	all := parts(err)
+	all := launcher.Parts(err)
 	if len(all) != 1 {
 		return code
 	}
