@@ -63,7 +63,9 @@ type Host struct {
 	Self string
 	// Nested: ward runs inside a launch of ward.
 	Nested bool
-	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
+	// Config and State are ward's directories for its configuration and for what it remembers.
+	Config, State string
+	// Own are all of ward's directories. Nothing inside a launch reaches them.
 	Own []string
 	// Stored: there is an index of stored secrets.
 	Stored bool
@@ -89,7 +91,7 @@ func ThisHost() (Host, error) {
 	if h.Own, err = ownDirs(h.env); err != nil {
 		return Host{}, err
 	}
-	h.Stored = hasIndex(h.Own[1])
+	h.Config, h.State, h.Stored = h.Own[0], h.Own[2], hasIndex(h.Own[1])
 	return h, nil
 }
 
@@ -106,8 +108,8 @@ func (h Host) vars(workdir string) profiles.Vars {
 	return profiles.Vars{OS: h.OS, Home: h.Home, WorkDir: workdir, TempDir: "/tmp", UID: h.UID, Env: h.env}
 }
 
-// ownDirs are the places of ward's files: the XDG variables first, else their defaults, on every system. The defaults come
-// behind where they are other ones: a launch that has the variables is not to write what one without them reads.
+// ownDirs are the places of ward's files: configuration, data, state and sockets, in this order. The defaults come behind
+// where the variables say otherwise: a launch that has those is not to write what one without them reads.
 func ownDirs(env func(string) string) (dirs []string, err error) {
 	for _, env := range []func(string) string{env, func(string) string { return "" }} {
 		for i, variable := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"} {
@@ -122,6 +124,3 @@ func ownDirs(env func(string) string) (dirs []string, err error) {
 	}
 	return dirs, nil
 }
-
-// State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.
-func (h Host) State() string { return h.Own[2] }

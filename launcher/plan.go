@@ -38,6 +38,7 @@ type Plan struct {
 	wipe   []string // variables of ward's own environment that are overwritten once the resolver has read them
 	tokens []string // such variables that the resolver's programs get: see opensStore
 	own    []string
+	state  string // ward's directory of what it remembers
 	links  links
 }
 
@@ -70,7 +71,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own}
+	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State}
 	for _, s := range merged.Sources {
 		plan.Sources = append(plan.Sources, s.Name)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -33,9 +32,8 @@ const (
 type RunOptions struct {
 	Silent   bool
 	Verbose  bool
-	AuditLog string    // a file; "-": stderr; "": today's file in the state directory
-	NoAudit  bool      // write no record
-	Messages io.Writer // ward's own lines; stderr
+	AuditLog string // a file; "-": stderr; "": today's file in the state directory
+	NoAudit  bool   // write no record
 	// Early is what was begun while the plan was made; Run takes it over. It may be nil.
 	Early *Early
 }
@@ -238,20 +236,12 @@ func (s *session) openLog() (err error) {
 		if s.opt.NoAudit && s.opt.AuditLog == "" {
 			return nil
 		}
-		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.stateDir(), "audit"))
+		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.state, "audit"))
 	}
 	if err != nil {
 		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	return nil
-}
-
-// stateDir is ward's own directory for state, the third of Host.Own.
-func (p *Plan) stateDir() string {
-	if len(p.own) < 3 {
-		return ""
-	}
-	return p.own[2]
 }
 
 func (s *session) record(e audit.Event) error {
@@ -261,7 +251,7 @@ func (s *session) record(e audit.Event) error {
 
 // say prints a line of ward's own.
 func (s *session) say(format string, args ...any) {
-	fmt.Fprintf(s.opt.Messages, "ward: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
+	fmt.Fprintf(os.Stderr, "ward: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
 }
 
 // release lets the command run.

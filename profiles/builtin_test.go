@@ -8,7 +8,7 @@ import (
 
 func expanded(t *testing.T, name, os string) (*Profile, []PathRule) {
 	t.Helper()
-	p, err := Load(name, Dirs{})
+	p, err := Load(name, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestEveryBuiltinRuleHasAReason(t *testing.T) {
 	}
 	lists := map[string][]PathRule{"credentials.json": Credentials()}
 	for _, name := range Builtins() {
-		p, err := Load(name, Dirs{})
+		p, err := Load(name, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func TestCredentialsPerSystem(t *testing.T) {
 
 func BenchmarkLoadDefault(b *testing.B) {
 	for b.Loop() {
-		if _, err := Load("default", Dirs{}); err != nil {
+		if _, err := Load("default", ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -39,7 +39,7 @@ func greet(ctx context.Context, caller detect.Caller) {
 	if err != nil || caller.Agent == "" || host.Nested {
 		return
 	}
-	known := detect.Known{Path: filepath.Join(host.State(), "known_callers.json")}
+	known := detect.Known{Path: filepath.Join(host.State, "known_callers.json")}
 	isNew, err := known.See(ctx, caller)
 	if err != nil {
 		note("%v", err)

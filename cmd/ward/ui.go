@@ -26,7 +26,7 @@ func complain(err error) {
 	}
 }
 
-// note prints a line of ward's own that is no error.
+// note prints a line of ward's own.
 func note(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "ward: %s\n", launcher.Clean(fmt.Sprintf(format, args...)))
 }
