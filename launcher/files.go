@@ -106,7 +106,7 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 		p.hideOwn(own)
 	}
 	for _, r := range f.Protect {
-		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) })
+		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return sandbox.Within(u.Path, r.Path) })
 		resolved, err := p.links.resolve(r.Path)
 		switch {
 		case lifted:
