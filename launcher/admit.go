@@ -130,9 +130,7 @@ func (s *Stores) admitted(ctx context.Context, found map[secrets.Ref]*secrets.Bu
 	r.Now = time.Now()
 	notices, err = s.Admit(ctx, r)
 	if err != nil {
-		for _, value := range found {
-			value.Destroy()
-		}
+		destroy(found)
 		clear(found)
 	}
 	return append(before, notices...), err

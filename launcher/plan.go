@@ -85,7 +85,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 		add(Mistake("--allow-cwd: "+dir+" holds the home directory", "run ward in a project's directory, or name one with --workdir"))
 	}
 	add(plan.network(merged))
-	add(plan.environment(merged, o, h))
+	add(plan.environment(merged, h))
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
 	plan.guard(merged, o, h)

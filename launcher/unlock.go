@@ -47,11 +47,7 @@ func (s *Stores) Unlock(ctx context.Context, prefix string, last time.Duration, 
 	if err != nil {
 		return done, nil, err
 	}
-	defer func() {
-		for _, v := range values {
-			v.Destroy()
-		}
-	}()
+	defer destroy(values)
 	done, err = sessions.Open(prefix, last, at, values)
 	return done, strict, err
 }
@@ -90,9 +86,7 @@ func fetchNamed(ctx context.Context, store secrets.Store, names []string) (map[s
 	for _, name := range names {
 		value, err := store.Fetch(ctx, name)
 		if err != nil {
-			for _, v := range values {
-				v.Destroy()
-			}
+			destroy(values)
 			return nil, err
 		}
 		values[name] = value
@@ -129,8 +123,8 @@ func (req request) fromSessions() (map[secrets.Ref]*secrets.Buffer, error) {
 	}
 	var refs []secrets.Ref
 	for _, w := range req.Wants {
-		if ref, err := secrets.ParseRef(w.Ref); err == nil && !slices.Contains(refs, ref) {
-			refs = append(refs, ref)
+		if !slices.Contains(refs, w.Ref) {
+			refs = append(refs, w.Ref)
 		}
 	}
 	found, _, err := unlocked(refs, detect.RunCredential, caller)
