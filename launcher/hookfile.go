@@ -7,18 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ward/detect"
 	"ward/guard"
 	"ward/launcher/hooks"
 )
-
-// MayHook says whether a caller may change the hooks of an agent: nil, or a *detect.Refusal.
-func MayHook(caller detect.Caller, install bool) error {
-	if install {
-		return caller.May(detect.GuardInstall)
-	}
-	return caller.May(detect.GuardUninstall)
-}
 
 // HookChange is a change of an agent's settings, decided and not made yet.
 type HookChange struct {
