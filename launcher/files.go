@@ -24,7 +24,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 		{f.Write, sandbox.Write},
 	} {
 		for _, r := range list.rules {
-			if err := p.grant(r, list.access, h); err != nil {
+			if err := p.grant(r, list.access); err != nil {
 				wrong = append(wrong, err)
 			}
 		}
@@ -38,10 +38,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 		return errors.Join(append(wrong, err)...)
 	}
 	p.masks(f, masked)
-	if err := errors.Join(wrong...); err != nil {
-		return err
-	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // devices are the device files that programs take for granted. Landlock has the ioctls of devices as a right of its
@@ -58,7 +55,7 @@ func devices() []sandbox.Rule {
 	return rules
 }
 
-func (p *Plan) grant(r profiles.PathRule, access sandbox.Access, h Host) error {
+func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) error {
 	resolved, err := p.links.resolve(r.Path)
 	switch {
 	case err == nil:
@@ -114,7 +111,7 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 		p.hideOwn(own)
 	}
 	for _, r := range f.Protect {
-		if !slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return profiles.Covers(r.Path, u.Path) }) {
+		if !slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return sandbox.Within(u.Path, r.Path) }) {
 			p.protect(r)
 		}
 	}

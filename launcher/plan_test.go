@@ -19,7 +19,7 @@ import (
 func host(root string, environ ...string) Host {
 	home := filepath.Join(root, "home")
 	return Host{OS: "linux", Home: home, WorkDir: filepath.Join(home, "project"), Environ: append([]string{"PATH=/usr/bin:/bin"}, environ...),
-		Own: []string{home + "/.config/ward", home + "/.local/share/ward", home + "/.local/state/ward"}}
+		State: home + "/.local/state/ward", Own: []string{home + "/.config/ward", home + "/.local/share/ward", home + "/.local/state/ward"}}
 }
 
 // load reads a profile from text.
@@ -29,7 +29,7 @@ func load(t *testing.T, text string) *profiles.Profile {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := profiles.Load(file, profiles.Dirs{})
+	p, err := profiles.Load(file, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,12 +83,25 @@ func resolverEnv(files []*os.File) []string {
 	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.IndexByte(e, 0) >= 0 })
 }
 
+// send asks for something, and ends a resolver that cannot be asked.
+func (r *resolving) send(req request) error {
+	data, err := json.Marshal(req)
+	if err == nil {
+		_, err = r.requests.Write(data)
+	}
+	if err != nil {
+		r.kill()
+		return fmt.Errorf("resolver: %w", err)
+	}
+	return nil
+}
+
 // ask sends what the plan wants.
 func (r *resolving) ask(p *Plan, key guard.Key, silent bool) error {
 	req := request{Key: key[:], Seal: !p.Policy.Nested, CIMask: p.CIMask, Apart: p.wipe, Silent: silent}
 	req.programs(p)
 	for _, c := range p.Credentials {
-		req.Wants = append(req.Wants, want{Ref: c.Ref.String(), Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
+		req.Wants = append(req.Wants, want{Ref: c.Ref, Var: c.Var, Optional: c.Optional, Exempt: p.exempt(c)})
 	}
 	if p.guarded() {
 		req.Logins, req.Stored, req.Exempt = p.Logins, p.Stored, p.Exempt

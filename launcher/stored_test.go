@@ -79,7 +79,7 @@ func TestStoredSecretsAreLookedFor(t *testing.T) {
 		{"asked for", storedAsk, true, []string{"team/other"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			req := request{Stored: c.mode, Exempt: []string{"team/exempt"}, Wants: []want{{Ref: "team/used", Var: "USED"}}}
+			req := request{Stored: c.mode, Exempt: []string{"team/exempt"}, Wants: []want{{Ref: secrets.Ref{Path: "team/used"}, Var: "USED"}}}
 			var rep report
 			stores, err := OpenStores(environ(c.passphrase))
 			if err != nil {

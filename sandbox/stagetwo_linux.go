@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -234,13 +235,8 @@ func (s *stageTwo) withoutMounts() {
 	}
 	s.Policy.own = scratchRules(s.Policy.Scratch)
 	name := []byte("TMPDIR=")
-	var env [][]byte
-	for _, e := range s.Env {
-		if !bytes.HasPrefix(e, name) {
-			env = append(env, e)
-		}
-	}
-	s.Env = append(env, append(name, filepath.Join(s.Policy.Scratch, "tmp")...))
+	s.Env = slices.DeleteFunc(s.Env, func(e []byte) bool { return bytes.HasPrefix(e, name) })
+	s.Env = append(s.Env, append(name, filepath.Join(s.Policy.Scratch, "tmp")...))
 }
 
 func (s *stageTwo) terminal() error {
