@@ -37,8 +37,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	if err != nil {
 		return errors.Join(append(wrong, err)...)
 	}
-	p.masks(f, masked)
-	return errors.Join(wrong...)
+	return errors.Join(append(wrong, p.masks(f, masked))...)
 }
 
 // devices are the device files that programs take for granted. Landlock has the ioctls of devices as a right of its
@@ -100,7 +99,7 @@ func whyText(r profiles.PathRule) string {
 // masks lists what stays closed or unchanged inside the rules: what the profile denies, credential paths and ward's
 // own files, and what it protects. A grant at the same path as a credential opens it; a grant below a mask makes the
 // mask step aside for it.
-func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
+func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) error {
 	for _, r := range f.Deny {
 		p.hide(r.Path, whyText(r), false)
 	}
@@ -110,11 +109,20 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 	for _, own := range p.own {
 		p.hideOwn(own)
 	}
+	var wrong []error
 	for _, r := range f.Protect {
-		if !slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return sandbox.Within(u.Path, r.Path) }) {
+		lifted := false
+		for _, u := range f.Unprotect {
+			if u.Path != r.Path && sandbox.Within(u.Path, r.Path) {
+				wrong = append(wrong, Mistake(whyText(u)+": "+u.Path+": is protected as a part of "+r.Path, "unprotect all of that, or nothing"))
+			}
+			lifted = lifted || u.Path == r.Path
+		}
+		if !lifted {
 			p.protect(r)
 		}
 	}
+	return errors.Join(wrong...)
 }
 
 // protect fixes a path. What is missing is made, if the rule says what and the command could make it.
