@@ -90,11 +90,11 @@ const (
 // Answer takes the payload of one hook.
 func (h Hook) Answer(stdin []byte) Answer {
 	if len(bytes.TrimSpace(stdin)) == 0 {
-		return h.unchecked(h.Agent, errors.New("the payload is empty"))
+		return h.Unchecked(errors.New("the payload is empty"))
 	}
 	var p toolCall
 	if err := json.Unmarshal(stdin, &p); err != nil {
-		return h.unchecked(h.Agent, errors.New("the payload is not the JSON of a hook"))
+		return h.Unchecked(errors.New("the payload is not the JSON of a hook"))
 	}
 	agent := h.Agent
 	if agent == "" {
@@ -115,13 +115,16 @@ func (h Hook) Answer(stdin []byte) Answer {
 		err = errors.New("the payload is of no agent that ward knows")
 	}
 	if err != nil {
-		return h.unchecked(agent, err)
+		return h.unchecked(agent, &p, err)
 	}
 	return answer
 }
 
+// Unchecked is the answer where the payload itself could not be had.
+func (h Hook) Unchecked(why error) Answer { return h.unchecked(h.Agent, &toolCall{}, why) }
+
 // unchecked is the answer where nothing could be looked at: as configured, and never silently.
-func (h Hook) unchecked(agent Agent, why error) Answer {
+func (h Hook) unchecked(agent Agent, p *toolCall, why error) Answer {
 	text := fmt.Sprintf("ward could not check the output of a tool: %s", why)
 	if h.Open {
 		a := Answer{Stderr: text + "; it passes"}
@@ -132,9 +135,50 @@ func (h Hook) unchecked(agent Agent, why error) Answer {
 	}
 	switch agent {
 	case Claude, Codex, GeminiCLI:
-		return Answer{Stdout: object("continue", false, "stopReason", text), Stderr: text}
+		answer := map[string]any{"continue": false, "stopReason": text}
+		// Claude Code stops, and would show the output to the model when the person goes on.
+		if agent == Claude && p.Event == "PostToolUse" && len(p.Response) > 0 {
+			answer["hookSpecificOutput"] = map[string]any{"hookEventName": p.Event, "updatedToolOutput": withheld(p.Response)}
+		}
+		return Answer{Stdout: encode(answer), Stderr: text}
 	}
 	return Answer{Stderr: text, Code: codeBlock}
+}
+
+// withheld is a tool's output in its own shape with nothing in its strings. What says of what kind an object is stays,
+// since the shape may ask for it, and so do images, which nobody looks at for text.
+func withheld(response json.RawMessage) any {
+	var value any
+	d := json.NewDecoder(bytes.NewReader(response))
+	d.UseNumber()
+	if d.Decode(&value) != nil {
+		return ""
+	}
+	return emptied(value)
+}
+
+const maxKind = 16 // "file_unchanged"
+
+func emptied(value any) any {
+	switch v := value.(type) {
+	case string:
+		return ""
+	case []any:
+		for i := range v {
+			v[i] = emptied(v[i])
+		}
+	case map[string]any:
+		if v["type"] == "image" {
+			return v
+		}
+		for name, inner := range v {
+			if kind, ok := inner.(string); ok && name == "type" && len(kind) <= maxKind {
+				continue
+			}
+			v[name] = emptied(inner)
+		}
+	}
+	return value
 }
 
 // object encodes names and values that always encode.

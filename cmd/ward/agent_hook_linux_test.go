@@ -168,9 +168,9 @@ func TestAgentHookInstalled(t *testing.T) {
 }
 
 // bare runs the agent without ward.
-func (h *hooked) bare(t *testing.T, p *person) {
+func (h *hooked) bare(t *testing.T, p *person, more ...string) {
 	t.Helper()
-	cmd := h.command(t, h.agent()...)
+	cmd := h.command(t, h.agent(more...)...)
 	cmd.Env[0] = "PATH=" + h.bin + ":" + os.Getenv("PATH")
 	if p.uid == 0 {
 		cmd.Env = append(cmd.Env, "IS_SANDBOX=1")
@@ -206,5 +206,26 @@ func TestAgentHookGone(t *testing.T) {
 	}
 	if len(h.standin.wire()) == 0 {
 		t.Error("the agent asked nothing: this test cannot fail")
+	}
+}
+
+// What could not be checked does not reach the model later either, when the person goes on with the conversation.
+func TestAgentHookUnchecked(t *testing.T) {
+	p := one(t)
+	h := newHooked(t, p, `cat .env`)
+	if o := end(t, h.command(t, p.ward, "guard", "install", "claude", "--yes")); o.code != 0 {
+		t.Fatalf("guard install: %+v", o)
+	}
+	p.env = append(p.env, "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere")
+	h.bare(t, p)
+	if results := h.standin.toolResults(); len(results) > 0 {
+		t.Errorf("the agent was not stopped: the provider got %q", results)
+	}
+	h.bare(t, p, "--continue")
+	if leaked := h.asked(); len(leaked) > 0 {
+		t.Errorf("the provider got parts of %q", leaked)
+	}
+	if results := h.standin.toolResults(); len(results) != 1 || strings.Contains(results[0], "DEBUG") {
+		t.Errorf("the provider got %q, want the one result with nothing in it", results)
 	}
 }
