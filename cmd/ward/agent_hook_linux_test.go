@@ -186,6 +186,19 @@ func (h *hooked) bare(t *testing.T, p *person, more ...string) {
 func TestAgentHookGone(t *testing.T) {
 	p := one(t)
 	h := newHooked(t, p, `cat .env`, `cat .env; exit 3`)
+	p.installGone(t, "claude")
+	h.bare(t, p)
+	if leaked := h.asked(); len(leaked) > 0 {
+		t.Errorf("the provider got parts of %q", leaked)
+	}
+	if len(h.standin.wire()) == 0 {
+		t.Error("the agent asked nothing: this test cannot fail")
+	}
+}
+
+// installGone installs the hook of a ward that is not there any more.
+func (p *person) installGone(t *testing.T, agent string) {
+	t.Helper()
 	gone := filepath.Join(p.home, "ward")
 	program, err := os.ReadFile(p.ward)
 	if err != nil {
@@ -194,18 +207,11 @@ func TestAgentHookGone(t *testing.T) {
 	if err := os.WriteFile(gone, program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if o := end(t, h.command(t, gone, "guard", "install", "claude", "--yes")); o.code != 0 {
+	if o := end(t, p.command(t, gone, "guard", "install", agent, "--yes")); o.code != 0 {
 		t.Fatalf("guard install: %+v", o)
 	}
 	if err := os.Remove(gone); err != nil {
 		t.Fatal(err)
-	}
-	h.bare(t, p)
-	if leaked := h.asked(); len(leaked) > 0 {
-		t.Errorf("the provider got parts of %q", leaked)
-	}
-	if len(h.standin.wire()) == 0 {
-		t.Error("the agent asked nothing: this test cannot fail")
 	}
 }
 

@@ -37,9 +37,14 @@ func events(agent guard.Agent) []event {
 // patience is how long an agent waits for an answer, in seconds, before the hook has failed.
 const patience = 60
 
-// command is what an agent's shell runs. mark tells it from other hooks.
+// command is what an agent's shell runs. mark tells it from other hooks. Codex and Gemini CLI pass a hook over that is
+// gone or was killed, and take 2 for a block: what the shell says of it is what their model gets.
 func command(agent guard.Agent, self string) string {
-	return quoted(self) + mark + string(agent)
+	line := quoted(self) + mark + string(agent)
+	if agent == guard.Codex || agent == guard.GeminiCLI {
+		line += " || exit 2"
+	}
+	return line
 }
 
 const mark = " guard hook --agent "

@@ -189,7 +189,8 @@ func ours(agent guard.Agent, element any) bool {
 		return len(inner) == 1 && ours(agent, inner[0])
 	}
 	line, _ := m["command"].(string)
-	return strings.HasSuffix(line, mark+string(agent))
+	_, flags, found := strings.Cut(line, mark+string(agent))
+	return found && (flags == "" || flags[0] == ' ')
 }
 
 // same says whether every hook is there already, and calls this ward.
