@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,32 @@ func TestGuardHookOpensVault(t *testing.T) {
 	cmd.Stdin = strings.NewReader(hookPayload(t, "it is "+value))
 	if o := end(t, cmd); o.code != 0 || !strings.Contains(o.stdout, "it is sk-***") || strings.Contains(o.stdout, value[8:]) {
 		t.Errorf("%+v", o)
+	}
+}
+
+// A payload that is too large, and a launch that does not answer in time, count as what cannot be checked.
+func TestGuardHookBounds(t *testing.T) {
+	p := one(t)
+	silent, err := net.Listen("unix", "@ward/test/"+secretValue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for _, c := range []struct {
+		name, payload, want string
+		env                 []string
+	}{
+		{"large", hookPayload(t, strings.Repeat("x", 17<<20)), "the payload has more than 16777216 bytes", nil},
+		{"no answer", hookPayload(t, "x"), "deadline exceeded", []string{"WARD_BROKER=" + silent.Addr().String()}},
+	} {
+		cmd := p.command(t, p.ward, "guard", "hook", "--agent", "claude", "--within", "200ms")
+		cmd.Env = append(cmd.Env, c.env...)
+		cmd.Stdin = strings.NewReader(c.payload)
+		begin := time.Now()
+		o := end(t, cmd)
+		if took := time.Since(begin); took > 5*time.Second || !strings.Contains(o.stdout, `"continue":false`) || !strings.Contains(o.stderr, c.want) {
+			t.Errorf("%s: %v, %+v, want that the agent is stopped: %s", c.name, took, o, c.want)
+		}
 	}
 }
 
