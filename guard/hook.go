@@ -201,10 +201,11 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// masked masks a part of the payload and says whether there was anything to mask.
+// masked masks a part of the payload and says whether there was anything to mask. A part that is not there is an error: the
+// agent may have given it another name since.
 func (h Hook) masked(part json.RawMessage) ([]byte, bool, error) {
 	if len(part) == 0 {
-		return nil, false, nil
+		return nil, false, errors.New("the payload has no output in it")
 	}
 	masked, err := h.Mask(bytes.Clone(part))
 	if err == nil && !json.Valid(masked) {
@@ -223,7 +224,7 @@ func unknownEvent() error { return errors.New("the event is not one that ward wa
 func (h Hook) claude(p *toolCall) (Answer, error) {
 	switch p.Event {
 	case "PostToolUse":
-		masked, found, err := h.masked(p.Response)
+		masked, found, err := h.masked(orNull(p.Response))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -243,7 +244,7 @@ func (h Hook) claude(p *toolCall) (Answer, error) {
 		}
 		return Answer{Stdout: encode(answer), Masked: found}, nil
 	case "PostToolUseFailure":
-		_, found, err := h.masked(p.Error)
+		_, found, err := h.masked(orNull(p.Error))
 		if err != nil || !found {
 			return Answer{}, err
 		}
@@ -256,6 +257,14 @@ func (h Hook) claude(p *toolCall) (Answer, error) {
 		return Answer{Stdout: object("continue", false, "stopReason", saidStop), Masked: true}, nil
 	}
 	return Answer{}, unknownEvent()
+}
+
+// orNull is for an output that may be missing: a tool may have none, and PostToolBatch looks at it again.
+func orNull(part json.RawMessage) json.RawMessage {
+	if len(part) == 0 {
+		return json.RawMessage("null")
+	}
+	return part
 }
 
 // withoutCopies drops the names of files that hold the whole output, which the agent would show instead of the mask.
