@@ -73,6 +73,26 @@ func TestAdd(t *testing.T) {
 	}
 }
 
+// What the user wrote, to the byte, is still there, and is what remains when the hooks are taken out.
+func TestAddKeepsLayout(t *testing.T) {
+	lines := func(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") } // hujson puts one of its own
+	for _, text := range []string{
+		"{\n  \"permissions\": { \"allow\": [\"Bash(ls)\", \"Read\"] },\n\n  \"model\": \"x\"\n}\n",
+		"{\r\n    \"model\": \"x\"\r\n}\r\n", "{\"model\":\"x\"}", "{\n\t\"model\": \"x\"\n}\n", "{\n  // mine\n  \"model\": \"x\"\n}\n",
+	} {
+		added, err := Add(guard.Claude, []byte(text), self)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if mine := strings.TrimRight(text, "\r\n}"); !bytes.HasPrefix(added, []byte(mine)) {
+			t.Errorf("%q became\n%s", text, added)
+		}
+		if gone, err := Remove(guard.Claude, added); err != nil || lines(gone) != lines([]byte(text)) {
+			t.Errorf("%q, added and removed: %q, %v", text, gone, err)
+		}
+	}
+}
+
 // sameJSON compares what two texts say, comments apart.
 func sameJSON(t *testing.T, a, b []byte) bool {
 	t.Helper()
