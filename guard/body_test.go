@@ -27,10 +27,13 @@ func TestBodyRequests(t *testing.T) {
 		text string
 		runs int
 	}{
-		"anthropic user turn":   {Messages, `{"model":"m","system":"«»","messages":[{"role":"user","content":"say ‹›"}]}`, 0},
-		"anthropic blocks":      {Messages, `{"messages":[{"role":"user","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"«»"}}]}]}`, 0},
-		"anthropic tool result": {Messages, `{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"«»","content":"a ‹› b"},{"tool_use_id":"x","type":"tool_result","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","data":"«»"}}]}]}]}`, 0},
-		"anthropic document":    {Messages, `{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"‹›"}},{"type":"document","source":{"type":"base64","data":"«»"}}]}]}`, 0},
+		"anthropic user turn":            {Messages, `{"model":"m","system":"«»","messages":[{"role":"user","content":"say ‹›"}]}`, 0},
+		"anthropic blocks":               {Messages, `{"messages":[{"role":"user","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"«»"}}]}]}`, 0},
+		"anthropic tool result":          {Messages, `{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"«»","content":"a ‹› b"},{"tool_use_id":"x","type":"tool_result","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","data":"«»"}}]}]}]}`, 0},
+		"anthropic document":             {Messages, `{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"‹›"}},{"type":"document","source":{"type":"base64","data":"«»"}}]}]}`, 0},
+		"anthropic documents in results": {Messages, `{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"document","title":"‹›","source":{"type":"text","data":"‹›"}},{"type":"document","source":{"type":"base64","data":"«»"}},{"type":"search_result","source":"«»","content":[{"type":"text","text":"‹›"}]}]},{"type":"document","context":"‹›","source":{"type":"content","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","data":"«»"}}]}},{"type":"document","source":{"type":"content","content":"‹›"}}]}]}`, 0},
+		"anthropic, role last":           {Messages, `{"messages":[{"content":[{"text":"‹›","type":"text"},{"signature":"«»","thinking":"«»","type":"thinking"}],"role":"assistant"}]}`, 0},
+		"chat, other tools":              {Chat, `{"messages":[{"role":"assistant","tool_calls":[{"type":"custom","custom":{"input":"A=********"}}],"function_call":{"arguments":"A=********"}}]}`, 2},
 		"anthropic signed": {Messages, `{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"«»","signature":"«»"},{"type":"redacted_thinking","data":"«»"},
 			{"type":"text","text":"«»"},{"type":"web_search_tool_result","content":[{"type":"web_search_result","encrypted_content":"«»"}]}]}]}`, 0},
 		"anthropic input with a mask": {Messages, `{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"Write","input":{"content":"TOKEN=************"}},{"type":"tool_use","input":{"a":"/*********** x"}}]}]}`, 1},
