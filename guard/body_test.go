@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 // hide gives what a masked text should be: each «…» of it stands for the value, and {…} for its mask.
@@ -76,6 +77,20 @@ func TestBodyEscapes(t *testing.T) {
 		got, err := MaskJSON(guardOf(t, Options{}, value), []byte(c.in))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%v\nof   %.200q\ngot  %.200q\nwant %.200q", err, c.in, got, c.want)
+		}
+	}
+}
+
+// What stands between the characters of a value is masked as characters: half of one would make the text no UTF-8, which
+// some take for no JSON.
+func TestBodyLetters(t *testing.T) {
+	value := random(newRand(6), base62, 30)
+	for _, c := range []struct{ between, want string }{
+		{"\u00b5", "\u00b7"}, {"\u00e4", "\u00b7"}, {"\uff21", "\uff0a"}, {"\u4f0a", "\uff0a"}, {"\U0001d400", "*\u2060"}, {"\u2192", "\u2192"}, {`\uff21`, `\u002a`}, {`\u00b5`, `\u002a`},
+	} {
+		got, err := MaskJSON(guardOf(t, Options{}, value), []byte(`"`+value[:15]+c.between+value[15:]+`"`))
+		if want := `"` + strings.Repeat("*", 15) + c.want + strings.Repeat("*", 15) + `"`; err != nil || string(got) != want {
+			t.Errorf("%q: %v\ngot  %q\nwant %q", c.between, err, got, want)
 		}
 	}
 }
@@ -157,7 +172,7 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(whole) != len(text) || !json.Valid(whole) {
+		if len(whole) != len(text) || !json.Valid(whole) || utf8.Valid(whole) != utf8.Valid(text) {
 			t.Fatalf("%q became %q", text, whole)
 		}
 		var before, after any
