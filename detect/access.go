@@ -30,9 +30,6 @@ const (
 	GuardUninstall Action = "guard uninstall"
 )
 
-// ExitRefused is ward's exit code for what an agent may not do.
-const ExitRefused = 77
-
 // Rule is one row of the access table: what an agent may do, and why not.
 type Rule struct {
 	Action Action
@@ -88,9 +85,6 @@ func (r *Refusal) Error() string {
 
 // Hint is what can be done instead.
 func (r *Refusal) Hint() string { return r.Fix }
-
-// ExitCode is 77.
-func (r *Refusal) ExitCode() int { return ExitRefused }
 
 // May gives nil, or a *Refusal. Presence lifts a refusal where it can prove
 // something: not inside a launch and not at a terminal that the agent opened,

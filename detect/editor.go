@@ -41,10 +41,8 @@ func editor(chain []Process, environ func(string) (string, bool)) string {
 		}
 	}
 	for _, e := range table {
-		for _, m := range e.marks {
-			if v, ok := environ(m.name); ok && v != "" && (m.value == "" || m.value == v) {
-				return e.title
-			}
+		if slices.ContainsFunc(e.marks, func(m mark) bool { return m.set(environ) }) {
+			return e.title
 		}
 	}
 	return ""

@@ -92,9 +92,6 @@ func (m *Mismatch) Hint() string {
 	return "ward itself claims what it finds: another program spoke in its place, or another version of ward"
 }
 
-// ExitCode is 77.
-func (m *Mismatch) ExitCode() int { return ExitRefused }
-
 // Agree brings together what a process says of itself and what the second
 // party sees of it. Both must agree: a process that claims to be less than it
 // is, another agent, or another process, gets a *Mismatch. Who claims to be

@@ -21,7 +21,6 @@ import (
 type Reading struct {
 	Refs     []secrets.Ref
 	Unlocked map[secrets.Ref]*secrets.Buffer // what a session of this terminal gave
-	Prove    Presence                        // nil is TypeBack
 	Now      time.Time
 	Action   detect.Action
 	// Caller tells who asks. It is called only if a person has to be asked.
@@ -87,7 +86,7 @@ func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err er
 	return notices, r.prove(ctx, strings.Join(ask, ", "), why)
 }
 
-// prove has a person agree. It asks nobody where an answer would prove nothing: whoever opened a terminal can type there.
+// prove has a person agree.
 func (r Reading) prove(ctx context.Context, names, why string) error {
 	caller, err := r.Caller()
 	if err != nil {
@@ -97,14 +96,7 @@ func (r Reading) prove(ctx context.Context, names, why string) error {
 		return &detect.Refusal{Who: caller.Who(), Action: r.Action, Found: caller.Why, Fix: "a person can do it at a terminal of their own",
 			Why: "a person has to be asked for " + names + why + ", and what is typed at this terminal proves nobody's presence"}
 	}
-	prove := r.Prove
-	if prove == nil {
-		prove = TypeBack
-	}
-	if !caller.AtTerminal() {
-		prove = noTerminal
-	}
-	if err := prove(ctx, asker(caller)+" asks: hand over "+names+why+"?"); err != nil {
+	if err := TypeBack(ctx, caller, asker(caller)+" asks: hand over "+names+why+"?"); err != nil {
 		return fmt.Errorf("secret %s%s: %w", names, why, err)
 	}
 	return nil
@@ -138,9 +130,7 @@ func (s *Stores) admitted(ctx context.Context, found map[secrets.Ref]*secrets.Bu
 	r.Now = time.Now()
 	notices, err = s.Admit(ctx, r)
 	if err != nil {
-		for _, value := range found {
-			value.Destroy()
-		}
+		destroy(found)
 		clear(found)
 	}
 	return append(before, notices...), err
@@ -177,7 +167,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 	if !sessions.Near(caller) {
 		return found, refs, nil
 	}
-	if err := showProcess(); err != nil {
+	if err := secrets.ShowProcess(); err != nil {
 		return nil, nil, err
 	}
 	for _, ref := range refs {
@@ -186,7 +176,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 			value, err = FromSession(ref.Path, action, caller)
 		}
 		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
-			return nil, nil, errors.Join(refusal, hideProcess())
+			return nil, nil, errors.Join(refusal, secrets.HideProcess())
 		}
 		if err != nil { // none has it, or it is ending
 			rest = append(rest, ref)
@@ -194,7 +184,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 		}
 		found[ref] = value
 	}
-	return found, rest, hideProcess()
+	return found, rest, secrets.HideProcess()
 }
 
 // expiry is a line about a secret that has expired or soon will.

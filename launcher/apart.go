@@ -2,9 +2,7 @@ package launcher
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -28,9 +26,7 @@ func (s *Stores) fetchHere(ctx context.Context, refs []secrets.Ref) (found map[s
 	found = map[secrets.Ref]*secrets.Buffer{}
 	defer func() {
 		if err != nil {
-			for _, value := range found {
-				value.Destroy()
-			}
+			destroy(found)
 			found = nil
 		}
 	}()
@@ -64,13 +60,8 @@ func (s *Stores) fetchApart(ref secrets.Ref) (value *secrets.Buffer, notices []s
 		signal.Notify(signals, list...)
 		defer signal.Stop(signals)
 	}
-	data, err := json.Marshal(request{Wants: []want{{Ref: ref.String()}}, Raw: true, Apart: passphraseVars(), Silent: s.Silent})
-	if err == nil {
-		_, err = r.requests.Write(data)
-	}
-	if err != nil {
-		r.kill()
-		return nil, nil, fmt.Errorf("resolver: %w", err)
+	if err := r.send(request{Wants: []want{{Ref: ref}}, Raw: true, Apart: passphraseVars(), Silent: s.Silent}); err != nil {
+		return nil, nil, err
 	}
 	read := make(chan error, 1)
 	go func() {

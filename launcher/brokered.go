@@ -24,6 +24,10 @@ type sealed struct {
 // before somebody inside connects: the sandbox takes the connect for what it is.
 func brokerName(id string) string { return "ward/" + id }
 
+// outerVar has the name of the outer launch's broker in a launch inside another one, which has none itself: it is only for
+// Nested of a launch inside that.
+const outerVar = "WARD_OUTER"
+
 // client lets what runs inside start ward, to ask the broker.
 func (p *Plan) client(h Host) {
 	if h.Self != "" && !h.Nested && !p.Policy.Explain(h.Self, sandbox.Read).Allowed {
@@ -97,7 +101,7 @@ func (p *Plan) hook(h Host) {
 		p.Warnings = append(p.Warnings, "the output of the agent's tools is not masked before its model sees it: "+err.Error())
 		return
 	}
-	p.ToolHook = len(argv) != len(p.Argv) || !slices.Equal(argv, p.Argv)
+	p.ToolHook = !slices.Equal(argv, p.Argv)
 	p.Argv = argv
 }
 

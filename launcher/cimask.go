@@ -42,8 +42,7 @@ func (req request) register(ready []want, found map[secrets.Ref]*secrets.Buffer,
 		if w.Exempt {
 			continue
 		}
-		ref, _ := secrets.ParseRef(w.Ref)
-		if err := found[ref].Use(func(v []byte) error { return addMasks(to, v) }); err != nil {
+		if err := found[w.Ref].Use(func(v []byte) error { return addMasks(to, v) }); err != nil {
 			return err
 		}
 	}

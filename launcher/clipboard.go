@@ -262,7 +262,7 @@ func EnterClipboard() {
 	if len(os.Args) == 0 || os.Args[0] != clipperName {
 		return
 	}
-	hideProcess()
+	secrets.HideProcess()
 	if err := clearClipboard(os.Stdin); err != nil {
 		os.Exit(1)
 	}

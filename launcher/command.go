@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"ward/profiles"
 	"ward/sandbox"
@@ -80,7 +81,7 @@ func find(name, dir, path string) (string, error) {
 func executable(name, file string) error {
 	info, err := os.Stat(file)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotDirectory):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return &CommandError{name, true, "command not found", "there is no " + file}
 	case err != nil:
 		return &CommandError{name, false, reason(err), file + " cannot be looked at"}

@@ -37,7 +37,7 @@ func crash() int {
 		fmt.Println(err)
 		return 1
 	}
-	profile, err := profiles.Load("default", profiles.Dirs{})
+	profile, err := profiles.Load("default", "")
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -48,7 +48,7 @@ func crash() int {
 		fmt.Println(err)
 		return 1
 	}
-	s := newSession(p, RunOptions{Silent: true, NoAudit: true, Messages: os.Stderr}, rand.Text())
+	s := newSession(p, RunOptions{Silent: true, NoAudit: true}, rand.Text())
 	go func() {
 		for _, err := os.Stat(os.Getenv("CRASH_GO")); err != nil; _, err = os.Stat(os.Getenv("CRASH_GO")) {
 			time.Sleep(time.Millisecond)

@@ -1,6 +1,8 @@
 package launcher
 
 import (
+	"os"
+
 	"ward/sandbox"
 	"ward/secrets"
 )
@@ -17,7 +19,7 @@ type Early struct {
 func Begin(credentials bool) *Early {
 	e := &Early{}
 	e.stageTwo, _ = sandbox.Begin(Nested())
-	if data, err := secrets.DataDir(); credentials || err == nil && hasIndex(data) {
+	if data, err := secrets.OwnDir("XDG_DATA_HOME", os.Getenv); credentials || err == nil && hasIndex(data) {
 		e.resolver, _ = beginResolver(nil)
 	}
 	return e

@@ -10,7 +10,7 @@ import (
 )
 
 // environment decides about every variable of ward's own environment, and which credentials come on top.
-func (p *Plan) environment(merged *profiles.Profile, o Options, h Host) error {
+func (p *Plan) environment(merged *profiles.Profile, h Host) error {
 	taken := map[string]bool{}
 	wrong := p.credentials(merged, taken)
 	p.wipe = append(p.wipe, passphraseVars()...)

@@ -2,7 +2,6 @@ package launcher
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,13 +41,8 @@ func FetchStored(key guard.Key, ask bool, environ io.ReaderAt) (Stored, error) {
 		return Stored{}, err
 	}
 	defer r.values.Close()
-	data, err := json.Marshal(request{Key: key[:], All: true, Ask: ask})
-	if err != nil {
+	if err := r.send(request{Key: key[:], All: true, Ask: ask}); err != nil {
 		return Stored{}, err
-	}
-	if _, err := r.requests.Write(data); err != nil {
-		r.kill()
-		return Stored{}, fmt.Errorf("resolver: %w", err)
 	}
 	if err := r.wait(nil); err != nil {
 		return Stored{}, err

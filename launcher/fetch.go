@@ -82,12 +82,16 @@ func fetchAll(ctx context.Context, resolver secrets.Resolver, refs, optional []s
 		maps.Copy(found, set)
 	}
 	if err := errors.Join(failures...); err != nil {
-		for _, value := range found {
-			value.Destroy()
-		}
+		destroy(found)
 		return nil, err
 	}
 	return found, nil
+}
+
+func destroy[K comparable](values map[K]*secrets.Buffer) {
+	for _, value := range values {
+		value.Destroy()
+	}
 }
 
 // untilEnding gives a context that ends with the first of the signals.

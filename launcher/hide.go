@@ -3,6 +3,8 @@ package launcher
 import (
 	"io"
 	"os"
+
+	"ward/secrets"
 )
 
 // Hide keeps other processes of the same user out of this one's memory, and its memory out of core files: for commands
@@ -15,5 +17,5 @@ func Hide() (environ io.ReaderAt, err error) {
 	if f, err := os.Open("/proc/self/environ"); err == nil {
 		environ = f
 	}
-	return environ, hideProcess()
+	return environ, secrets.HideProcess()
 }

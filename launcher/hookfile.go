@@ -7,18 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ward/detect"
 	"ward/guard"
 	"ward/launcher/hooks"
 )
-
-// MayHook says whether a caller may change the hooks of an agent: nil, or a *detect.Refusal.
-func MayHook(caller detect.Caller, install bool) error {
-	if install {
-		return caller.May(detect.GuardInstall)
-	}
-	return caller.May(detect.GuardUninstall)
-}
 
 // HookChange is a change of an agent's settings, decided and not made yet.
 type HookChange struct {
@@ -125,7 +116,7 @@ func Confirm(what string) (bool, error) {
 		return false, Mistake(what+": there is no terminal to ask at", "--yes does it without asking")
 	}
 	defer tty.Close()
-	if _, err := tty.WriteString("ward: " + clean(what) + "? [y/N] "); err != nil {
+	if _, err := tty.WriteString("ward: " + Clean(what) + "? [y/N] "); err != nil {
 		return false, err
 	}
 	line := make([]byte, 0, 16)

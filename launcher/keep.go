@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"ward/guard"
@@ -45,11 +46,11 @@ func (s *Stores) choose(ctx context.Context) secrets.Choice {
 }
 
 func loadConfig() (secrets.Config, error) {
-	file, err := secrets.ConfigFile()
+	dir, err := secrets.OwnDir("XDG_CONFIG_HOME", os.Getenv)
 	if err != nil {
 		return secrets.Config{}, err
 	}
-	return secrets.LoadConfig(file)
+	return secrets.LoadConfig(filepath.Join(dir, "config.json"))
 }
 
 // noStore gives one error to all who want something of it.

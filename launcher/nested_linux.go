@@ -27,10 +27,6 @@ func Inside() bool {
 	return marks == 2
 }
 
-// outerVar has the name of the outer launch's broker in a launch inside another one, which has none itself: it is only for
-// Nested of a launch inside that.
-const outerVar = "WARD_OUTER"
-
 // Nested says whether ward runs inside one of its own launches, so that a launch of its own has most layers already and is
 // not to put them on again. Containers and other sandboxes have a filter too, and a project can set variables: so the outer
 // launch has to answer.

@@ -3,13 +3,10 @@
 package launcher
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -66,7 +63,9 @@ type Host struct {
 	Self string
 	// Nested: ward runs inside a launch of ward.
 	Nested bool
-	// Own are ward's directories: configuration, data, state, sockets. Nothing inside a launch reaches them.
+	// Config and State are ward's directories for its configuration and for what it remembers.
+	Config, State string
+	// Own are all of ward's directories. Nothing inside a launch reaches them.
 	Own []string
 	// Stored: there is an index of stored secrets.
 	Stored bool
@@ -89,8 +88,10 @@ func ThisHost() (Host, error) {
 	h.Foreground = foreground()
 	h.Nested = Nested()
 	h.Self, _ = os.Executable()
-	h.Own = ownDirs(home, h.env)
-	h.Stored = hasIndex(h.Own[1])
+	if h.Own, err = ownDirs(h.env); err != nil {
+		return Host{}, err
+	}
+	h.Config, h.State, h.Stored = h.Own[0], h.Own[2], hasIndex(h.Own[1])
 	return h, nil
 }
 
@@ -107,54 +108,19 @@ func (h Host) vars(workdir string) profiles.Vars {
 	return profiles.Vars{OS: h.OS, Home: h.Home, WorkDir: workdir, TempDir: "/tmp", UID: h.UID, Env: h.env}
 }
 
-// ownDirs are the places of ward's files: the XDG variables first, else their defaults, on every system. The defaults come
-// behind where they are other ones: a launch that has the variables is not to write what one without them reads.
-func ownDirs(home string, env func(string) string) []string {
-	var dirs, defaults []string
-	for _, d := range []struct{ name, fallback string }{
-		{"XDG_CONFIG_HOME", home + "/.config"},
-		{"XDG_DATA_HOME", home + "/.local/share"},
-		{"XDG_STATE_HOME", home + "/.local/state"},
-		{"XDG_RUNTIME_DIR", "/run/user/" + strconv.Itoa(os.Getuid())}, // where sessions look for it
-	} {
-		dir := env(d.name)
-		if !filepath.IsAbs(dir) {
-			dir = d.fallback
-		}
-		dirs = append(dirs, filepath.Join(dir, "ward"))
-		defaults = append(defaults, filepath.Join(d.fallback, "ward"))
-	}
-	for _, dir := range defaults {
-		if !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+// ownDirs are the places of ward's files: configuration, data, state and sockets, in this order. The defaults come behind
+// where the variables say otherwise: a launch that has those is not to write what one without them reads.
+func ownDirs(env func(string) string) (dirs []string, err error) {
+	for _, env := range []func(string) string{env, func(string) string { return "" }} {
+		for i, variable := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"} {
+			dir, err := secrets.OwnDir(variable, env)
+			if err != nil {
+				return nil, err
+			}
+			if len(dirs) == i || !slices.Contains(dirs, dir) { // the first four have their places
+				dirs = append(dirs, dir)
+			}
 		}
 	}
-	return dirs
+	return dirs, nil
 }
-
-// mistake is an error of the user's with what to do about it.
-type mistake struct{ text, hint string }
-
-// Mistake makes an error that carries a hint.
-func Mistake(text, hint string) error { return &mistake{text, hint} }
-
-func (m *mistake) Error() string { return m.text }
-
-// Hint says what to do.
-func (m *mistake) Hint() string { return m.hint }
-
-// reason is the system's word for why, without the operation and the path that Go puts around it.
-func reason(err error) string {
-	var path *fs.PathError
-	var sys *os.SyscallError
-	switch {
-	case errors.As(err, &path):
-		return path.Err.Error()
-	case errors.As(err, &sys):
-		return sys.Err.Error()
-	}
-	return err.Error()
-}
-
-// State is the directory of what ward remembers: $XDG_STATE_HOME/ward, or ~/.local/state/ward.
-func (h Host) State() string { return h.Own[2] }

@@ -38,6 +38,7 @@ type Plan struct {
 	wipe   []string // variables of ward's own environment that are overwritten once the resolver has read them
 	tokens []string // such variables that the resolver's programs get: see opensStore
 	own    []string
+	state  string // ward's directory of what it remembers
 	links  links
 }
 
@@ -70,7 +71,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own}
+	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State}
 	for _, s := range merged.Sources {
 		plan.Sources = append(plan.Sources, s.Name)
 	}
@@ -80,11 +81,11 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 			wrong = append(wrong, err)
 		}
 	}
-	if o.AllowCWD && profiles.Covers(dir, h.Home) {
+	if o.AllowCWD && sandbox.Within(h.Home, dir) {
 		add(Mistake("--allow-cwd: "+dir+" holds the home directory", "run ward in a project's directory, or name one with --workdir"))
 	}
 	add(plan.network(merged))
-	add(plan.environment(merged, o, h))
+	add(plan.environment(merged, h))
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
 	plan.guard(merged, o, h)

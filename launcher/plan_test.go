@@ -19,7 +19,7 @@ import (
 func host(root string, environ ...string) Host {
 	home := filepath.Join(root, "home")
 	return Host{OS: "linux", Home: home, WorkDir: filepath.Join(home, "project"), Environ: append([]string{"PATH=/usr/bin:/bin"}, environ...),
-		Own: []string{home + "/.config/ward", home + "/.local/share/ward", home + "/.local/state/ward"}}
+		State: home + "/.local/state/ward", Own: []string{home + "/.config/ward", home + "/.local/share/ward", home + "/.local/state/ward"}}
 }
 
 // load reads a profile from text.
@@ -29,7 +29,7 @@ func load(t *testing.T, text string) *profiles.Profile {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := profiles.Load(file, profiles.Dirs{})
+	p, err := profiles.Load(file, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,8 @@ func TestQuote(t *testing.T) {
 // TestMistakesTogether: what is wrong in different places is said at once, each with its hint.
 func TestMistakesTogether(t *testing.T) {
 	root := tree(t, "home/project/")
-	_, err := NewPlan(load(t, bare), Options{Argv: []string{"no-such-command"}, Allow: []string{"/no/such"}, WorkDir: filepath.Join(root, "home"), AllowCWD: true}, host(root))
+	_, err := NewPlan(load(t, bare), Options{Argv: []string{"no-such-command"}, Allow: []string{"/no/such"}, Protect: []string{root + "/home"},
+		Unprotect: []string{root + "/home/project"}, WorkDir: filepath.Join(root, "home"), AllowCWD: true}, host(root))
 	var said []string
 	for _, e := range parts(err) {
 		if hintOf(e) == "" {
@@ -249,7 +250,8 @@ func TestMistakesTogether(t *testing.T) {
 		}
 		said = append(said, strings.ReplaceAll(e.Error(), root, ""))
 	}
-	want := []string{"--allow-cwd: /home holds the home directory", "no-such-command: command not found", "--allow: /no/such: no such file or directory"}
+	want := []string{"--allow-cwd: /home holds the home directory", "no-such-command: command not found", "--allow: /no/such: no such file or directory",
+		"--unprotect: /home/project: is protected as a part of /home"}
 	if !slices.Equal(said, want) {
 		t.Errorf("said %q\nwant %q", said, want)
 	}

@@ -10,19 +10,24 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ward/detect"
 )
 
-// Presence is a way for a person to prove to be there. what is a sentence for people, without a full stop. An error says
-// that nobody did. [TypeBack] works at every terminal; a fingerprint reader or the system's own dialog would be others.
-type Presence func(ctx context.Context, what string) error
-
-// TypeBack asks for a number to be typed at the controlling terminal. The number is new each time, and what was typed
-// ahead is thrown away, so neither a pipe nor a script that answers every question passes. A program that opened the
-// terminal itself can read it and type it: that is what detect.Caller.OwnTerminal is about.
-func TypeBack(ctx context.Context, what string) error {
+// TypeBack has a person prove to be there: it asks for a number to be typed at the controlling terminal. what is a sentence
+// for people, without a full stop. The number is new each time, and what was typed ahead is thrown away, so neither a pipe
+// nor a script that answers every question passes.
+//
+// It asks nobody where that would prove nothing: whoever opened a terminal can type there (detect.Caller.OwnTerminal), and
+// where there was none at first, one can be had by now (AtTerminal). An error says that nobody did.
+func TypeBack(ctx context.Context, caller detect.Caller, what string) error {
+	nobody := Mistake("nobody can be asked: there is no terminal", "a person has to be at the terminal for this")
+	if caller.Inside || caller.OwnTerminal || !caller.AtTerminal() {
+		return nobody
+	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return noTerminal(ctx, what)
+		return nobody
 	}
 	defer tty.Close()
 	// The kernel would stop a job in the background that asks.
@@ -37,7 +42,7 @@ func TypeBack(ctx context.Context, what string) error {
 	if err := forgetTyped(int(tty.Fd())); err != nil {
 		return err
 	}
-	fmt.Fprintf(tty, "ward: %s\n      type %s to agree: ", clean(what), number)
+	fmt.Fprintf(tty, "ward: %s\n      type %s to agree: ", Clean(what), number)
 	typed, err := readLine(ctx, tty)
 	if err != nil {
 		fmt.Fprintln(tty)
@@ -47,11 +52,6 @@ func TypeBack(ctx context.Context, what string) error {
 		return Mistake("not agreed to: "+typedWrong, "nothing was done")
 	}
 	return nil
-}
-
-// noTerminal asks nobody.
-func noTerminal(context.Context, string) error {
-	return Mistake("nobody can be asked: there is no terminal", "a person has to be at the terminal for this")
 }
 
 const typedWrong = "another number was typed"
@@ -85,14 +85,4 @@ func readLine(ctx context.Context, tty *os.File) (string, error) {
 			return "", Mistake("not agreed to: "+typedWrong, "nothing was done")
 		}
 	}
-}
-
-// clean keeps a name from steering the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -55,7 +55,7 @@ type request struct {
 }
 
 type want struct {
-	Ref      string
+	Ref      secrets.Ref
 	Var      string
 	Optional bool
 	Exempt   bool
@@ -79,8 +79,10 @@ func EnterResolver() {
 	if len(os.Args) == 0 || os.Args[0] != resolverName {
 		return
 	}
-	closeOnExec(fdRequest, fdEnviron)
-	hideProcess()
+	for fd := fdRequest; fd <= fdEnviron; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	secrets.HideProcess()
 	// It ends before collecting garbage would pay. The limit is for values that are many and large.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
@@ -163,23 +165,9 @@ func takeEnviron(environ io.ReaderAt, apart []string) error {
 
 // say adds an error, its parts apart, so that each keeps its hint.
 func (r *report) say(err error) {
-	if err == nil {
-		return
+	for _, e := range Parts(err) {
+		r.Errors = append(r.Errors, said{e.Error(), Hint(e)})
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			r.say(e)
-		}
-		return
-	}
-	s := said{Text: err.Error()}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		s.Hint = h.Hint()
-	}
-	r.Errors = append(r.Errors, s)
 }
 
 func (req request) fetch(ctx context.Context, stores *Stores, unlocked map[secrets.Ref]*secrets.Buffer, rep *report) (map[secrets.Ref]*secrets.Buffer, error) {
@@ -194,17 +182,12 @@ func (req request) fetch(ctx context.Context, stores *Stores, unlocked map[secre
 	resolver := req.resolver(stores, stop)
 	var refs, optional []secrets.Ref
 	for _, w := range req.Wants {
-		ref, err := secrets.ParseRef(w.Ref)
-		if err != nil {
-			return nil, err
-		}
-		if unlocked[ref] != nil {
-			continue
-		}
-		if w.Optional {
-			optional = append(optional, ref)
-		} else {
-			refs = append(refs, ref)
+		switch {
+		case unlocked[w.Ref] != nil:
+		case w.Optional:
+			optional = append(optional, w.Ref)
+		default:
+			refs = append(refs, w.Ref)
 		}
 	}
 	found, err := fetchAll(ctx, resolver, refs, optional)
@@ -241,14 +224,13 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 	}
 	var ready []want
 	for _, w := range req.Wants {
-		ref, _ := secrets.ParseRef(w.Ref)
-		value := found[ref]
+		value := found[w.Ref]
 		if value == nil {
 			continue
 		}
 		err := value.Use(func(v []byte) error {
 			if bytes.IndexByte(v, 0) >= 0 {
-				return Mistake("secret "+w.Ref+": holds a NUL byte, which no environment variable can", "give the command a file instead")
+				return Mistake("secret "+w.Ref.String()+": holds a NUL byte, which no environment variable can", "give the command a file instead")
 			}
 			return nil
 		})
@@ -265,8 +247,7 @@ func (req request) hand(found map[secrets.Ref]*secrets.Buffer, values io.Writer,
 		return nil, err
 	}
 	for _, w := range ready {
-		ref, _ := secrets.ParseRef(w.Ref)
-		err := found[ref].Use(func(v []byte) error {
+		err := found[w.Ref].Use(func(v []byte) error {
 			for _, part := range [][]byte{[]byte(w.Var + "="), v, {0}} {
 				if _, err := values.Write(part); err != nil {
 					return err
@@ -295,8 +276,7 @@ func fingerprints(key guard.Key, ready []want, found map[secrets.Ref]*secrets.Bu
 			continue
 		}
 		all.Go(func() {
-			ref, _ := secrets.ParseRef(w.Ref)
-			errs[i] = found[ref].Use(func(v []byte) (err error) {
+			errs[i] = found[w.Ref].Use(func(v []byte) (err error) {
 				if frames[i], err = guard.Fingerprint(key, w.Var, v).AppendBinary(nil); err != nil {
 					return Mistake(err.Error(), "give the command a file instead; guard.exempt in the profile has it not looked for")
 				}
@@ -319,8 +299,7 @@ func (req request) seal(ready []want, found map[secrets.Ref]*secrets.Buffer, val
 	}
 	defer key.Destroy()
 	for _, w := range ready {
-		ref, _ := secrets.ParseRef(w.Ref)
-		text, err := broker.Seal(key, w.Var, found[ref])
+		text, err := broker.Seal(key, w.Var, found[w.Ref])
 		if err != nil {
 			return err
 		}

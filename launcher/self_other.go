@@ -13,8 +13,6 @@ func selfPath() string {
 	return path
 }
 
-const outerVar = "WARD_OUTER"
-
 // Inside is never so where ward cannot confine.
 func Inside() bool { return false }
 

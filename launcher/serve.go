@@ -232,7 +232,7 @@ func (s *session) appeared() {
 	var made []string
 	for _, path := range s.plan.absent {
 		if _, err := os.Lstat(path); err == nil {
-			made = append(made, clean(path))
+			made = append(made, Clean(path))
 			s.record(audit.Event{Event: "made", What: path})
 		}
 	}

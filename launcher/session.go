@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -19,6 +18,7 @@ import (
 	"ward/launcher/audit"
 	"ward/launcher/broker"
 	"ward/sandbox"
+	"ward/secrets"
 )
 
 // Exit codes of ward's own, as the command line documents them.
@@ -32,9 +32,8 @@ const (
 type RunOptions struct {
 	Silent   bool
 	Verbose  bool
-	AuditLog string    // a file; "-": stderr; "": today's file in the state directory
-	NoAudit  bool      // write no record
-	Messages io.Writer // ward's own lines; stderr
+	AuditLog string // a file; "-": stderr; "": today's file in the state directory
+	NoAudit  bool   // write no record
 	// Early is what was begun while the plan was made; Run takes it over. It may be nil.
 	Early *Early
 }
@@ -151,7 +150,7 @@ func (s *session) start() (err error) {
 	// What follows takes place while stage two prepares.
 	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
-	if err := hideProcess(); err != nil {
+	if err := secrets.HideProcess(); err != nil {
 		return err
 	}
 	key, err := guard.NewKey()
@@ -237,20 +236,12 @@ func (s *session) openLog() (err error) {
 		if s.opt.NoAudit && s.opt.AuditLog == "" {
 			return nil
 		}
-		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.stateDir(), "audit"))
+		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.state, "audit"))
 	}
 	if err != nil {
 		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	return nil
-}
-
-// stateDir is ward's own directory for state, the third of Host.Own.
-func (p *Plan) stateDir() string {
-	if len(p.own) < 3 {
-		return ""
-	}
-	return p.own[2]
 }
 
 func (s *session) record(e audit.Event) error {
@@ -260,7 +251,7 @@ func (s *session) record(e audit.Event) error {
 
 // say prints a line of ward's own.
 func (s *session) say(format string, args ...any) {
-	fmt.Fprintf(s.opt.Messages, "ward: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
+	fmt.Fprintf(os.Stderr, "ward: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
 }
 
 // release lets the command run.

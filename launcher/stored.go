@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"ward/secrets"
 )
@@ -86,7 +85,6 @@ func storedHint(err error) string {
 // uses says whether the launch was given the secret, or was told to leave it alone.
 func (req request) uses(name string) bool {
 	return slices.Contains(req.Exempt, name) || slices.ContainsFunc(req.Wants, func(w want) bool {
-		_, bare, scheme := strings.Cut(w.Ref, "://")
-		return !scheme && w.Ref == name || bare == "ward/"+name || bare == name
+		return w.Ref.Path == name || w.Ref.Scheme != "" && w.Ref.Path == "ward/"+name
 	})
 }

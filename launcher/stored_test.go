@@ -44,9 +44,7 @@ func storedWorld(t *testing.T) (values map[string]string) {
 	put("_ward/"+marksKey, hex.EncodeToString(key[:]))
 	values = map[string]string{}
 	for _, name := range []string{"team/used", "team/other", "team/exempt"} {
-		for guard.MakeMarks(key, []byte(values[name])) == nil { // one in some hundred has none
-			values[name] = rand.Text() + strings.ToLower(rand.Text()) + rand.Text()
-		}
+		values[name] = rand.Text() + strings.ToLower(rand.Text()) + rand.Text()
 		err := stores.Keyring.Index.Update(context.Background(), name, func(m *secrets.Meta) error {
 			m.Place = "vault"
 			m.Marks = guard.MakeMarks(key, []byte(values[name]))
@@ -81,7 +79,7 @@ func TestStoredSecretsAreLookedFor(t *testing.T) {
 		{"asked for", storedAsk, true, []string{"team/other"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			req := request{Stored: c.mode, Exempt: []string{"team/exempt"}, Wants: []want{{Ref: "team/used", Var: "USED"}}}
+			req := request{Stored: c.mode, Exempt: []string{"team/exempt"}, Wants: []want{{Ref: secrets.Ref{Path: "team/used"}, Var: "USED"}}}
 			var rep report
 			stores, err := OpenStores(environ(c.passphrase))
 			if err != nil {

@@ -39,7 +39,7 @@ type Stores struct {
 // OpenStores names the places; nothing is opened or asked before it is needed. environ is the environment block that
 // env:// and the vault's passphrase come from; nil is this process's own.
 func OpenStores(environ io.ReaderAt) (*Stores, error) {
-	dir, err := secrets.DataDir()
+	dir, err := secrets.OwnDir("XDG_DATA_HOME", os.Getenv)
 	if err != nil {
 		return nil, Mistake("HOME: "+reason(err), "export HOME=/path/of/your/home")
 	}

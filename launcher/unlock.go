@@ -12,71 +12,44 @@ import (
 	"ward/secrets"
 )
 
-// Unlocking is what Unlock is asked for.
-type Unlocking struct {
-	Prefix string
-	Last   time.Duration
-	Caller detect.Caller
-	Prove  Presence // for a store that asks for nothing itself; nil is TypeBack
-}
-
-// Unlocked is what Unlock did.
-type Unlocked struct {
-	sessions.Info
-	Strict []string // names below the prefix that are asked for every time (strict, or unknown to the index), and so are not in the session
-}
-
-// Unlock starts a session with every secret below a prefix, once a person has proved to be at the terminal: by the
-// vault's passphrase, typed there and nowhere else, or, since a keyring is open as long as its owner is logged in, by
-// Prove.
+// Unlock starts a session with every secret below a prefix, for a caller who may do so, once a person has proved to be at
+// the terminal: by the vault's passphrase, typed there and nowhere else, or, since a keyring is open as long as its owner is
+// logged in, by TypeBack. strict are the names below the prefix that are asked for every time (strict, or unknown to the
+// index), and so are not in the session.
 //
 // The session gets the values and not what opens the store: a vault's identity would open what is outside the prefix
 // and what is stored later, and age keeps it on Go's heap.
-func (s *Stores) Unlock(ctx context.Context, u Unlocking) (done Unlocked, err error) {
-	if err := u.Caller.May(detect.Unlock); err != nil {
-		return done, err
-	}
+func (s *Stores) Unlock(ctx context.Context, prefix string, last time.Duration, caller detect.Caller) (done sessions.Info, strict []string, err error) {
 	at, err := sessions.Terminal()
 	if err != nil {
-		return done, Mistake("unlock: "+err.Error(), "a person has to be at the terminal for this")
+		return done, nil, Mistake("unlock: "+err.Error(), "a person has to be at the terminal for this")
 	}
 	keep := s.Keep(ctx)
-	names, strict, err := below(ctx, keep, u.Prefix)
+	names, strict, err := below(ctx, keep, prefix)
 	if err != nil {
-		return done, err
+		return done, nil, err
 	}
-	done.Strict = strict
 	if len(names) == 0 {
 		fix := "ward ls shows what there is"
 		if len(strict) > 0 {
 			fix = "what is there is asked for every time: " + strings.Join(strict, ", ")
 		}
-		return done, Mistake("unlock "+u.Prefix+": the "+keep.Name+" has nothing to unlock there", fix)
+		return done, nil, Mistake("unlock "+prefix+": the "+keep.Name+" has nothing to unlock there", fix)
 	}
 	if keep.Name == "vault" {
 		s.Vault.Passphrase = func(_ context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
 			return AskSecret(prompt, confirm)
 		}
-	} else {
-		prove := u.Prove
-		if prove == nil {
-			prove = TypeBack
-		}
-		if err := prove(ctx, fmt.Sprintf("unlock %s (%d secrets) in this terminal for %v", u.Prefix, len(names), u.Last)); err != nil {
-			return done, err
-		}
+	} else if err := TypeBack(ctx, caller, fmt.Sprintf("unlock %s (%d secrets) in this terminal for %v", prefix, len(names), last)); err != nil {
+		return done, nil, err
 	}
 	values, err := fetchNamed(ctx, keep.Store, names)
 	if err != nil {
-		return done, err
+		return done, nil, err
 	}
-	defer func() {
-		for _, v := range values {
-			v.Destroy()
-		}
-	}()
-	done.Info, err = sessions.Open(u.Prefix, u.Last, at, values)
-	return done, err
+	defer destroy(values)
+	done, err = sessions.Open(prefix, last, at, values)
+	return done, strict, err
 }
 
 // below lists the names that are the prefix or lie below it, those that are asked for every time apart.
@@ -113,9 +86,7 @@ func fetchNamed(ctx context.Context, store secrets.Store, names []string) (map[s
 	for _, name := range names {
 		value, err := store.Fetch(ctx, name)
 		if err != nil {
-			for _, v := range values {
-				v.Destroy()
-			}
+			destroy(values)
 			return nil, err
 		}
 		values[name] = value
@@ -152,8 +123,8 @@ func (req request) fromSessions() (map[secrets.Ref]*secrets.Buffer, error) {
 	}
 	var refs []secrets.Ref
 	for _, w := range req.Wants {
-		if ref, err := secrets.ParseRef(w.Ref); err == nil && !slices.Contains(refs, ref) {
-			refs = append(refs, ref)
+		if !slices.Contains(refs, w.Ref) {
+			refs = append(refs, w.Ref)
 		}
 	}
 	found, _, err := unlocked(refs, detect.RunCredential, caller)

@@ -17,26 +17,14 @@ const (
 	maxFiles   = 64 // that one profile is made of
 )
 
-// Dirs is where profiles lie.
-type Dirs struct {
-	Config string // ward's configuration directory; user profiles are profiles/NAME.json in it; "" for none
-}
-
 // Load gives the profile called name, with everything it extends merged in and checked. A name that holds
 // a slash or ends in .json is a path; any other is a user profile, or else a built-in. A profile that does
 // not say what it extends extends "default". All mistakes of all files come back together, each an *Error;
 // a profile that does not exist matches fs.ErrNotExist.
-func Load(name string, dirs Dirs) (*Profile, error) {
-	return load(name, dirs, nil)
-}
-
-// LoadOver is Load for a project's file, which goes over base unless it says what it extends.
-func LoadOver(base *Profile, path string, dirs Dirs) (*Profile, error) {
-	return load(path, dirs, base)
-}
-
-func load(name string, dirs Dirs, base *Profile) (*Profile, error) {
-	l := loader{dirs: dirs, base: base, done: map[place]*Profile{}}
+//
+// User profiles are profiles/NAME.json in config, ward's configuration directory; "": there are none.
+func Load(name, config string) (*Profile, error) {
+	l := loader{config: config, done: map[place]*Profile{}}
 	at, mistake := l.find(name, place{})
 	if mistake != nil {
 		return nil, mistake
@@ -61,10 +49,9 @@ type place struct {
 }
 
 type loader struct {
-	dirs Dirs
-	base *Profile           // under the first file, where that names no parent
-	done map[place]*Profile // with parents
-	errs []error
+	config string
+	done   map[place]*Profile // with parents
+	errs   []error
 }
 
 func (l *loader) add(mistakes ...*Error) {
@@ -85,8 +72,8 @@ func (l *loader) find(name string, child place) (place, *Error) {
 		return place{path, path}, nil
 	}
 	known := Builtins()
-	if l.dirs.Config != "" && (child.path != "" || child.name == "") {
-		dir := filepath.Join(l.dirs.Config, "profiles")
+	if l.config != "" && (child.path != "" || child.name == "") {
+		dir := filepath.Join(l.config, "profiles")
 		path := filepath.Join(dir, name+".json")
 		if _, err := os.Stat(path); err == nil && path != child.path {
 			return place{name, path}, nil
@@ -120,15 +107,11 @@ func (l *loader) load(at place, chain []place) *Profile {
 		l.errs = append(l.errs, err)
 		p = &Profile{Extends: []NameRule{}}
 	}
-	var whole *Profile
 	parents := p.Extends
-	switch {
-	case parents != nil || at.path == "":
-	case len(chain) == 0 && l.base != nil:
-		whole = l.base
-	default:
+	if parents == nil && at.path != "" {
 		parents = []NameRule{{Name: "default", Why: Why{File: at.name}}}
 	}
+	var whole *Profile
 	chain = append(slices.Clone(chain), at)
 	for _, parent := range parents {
 		q, mistake := l.parent(parent.Name, at, chain)

@@ -14,7 +14,7 @@ import (
 )
 
 // tree writes files below a new directory; "profiles/x.json" there is the user profile x.
-func tree(t *testing.T, files map[string]string) (string, Dirs) {
+func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
@@ -26,7 +26,7 @@ func tree(t *testing.T, files map[string]string) (string, Dirs) {
 			t.Fatal(err)
 		}
 	}
-	return dir, Dirs{Config: dir}
+	return dir
 }
 
 func sourceNames(p *Profile) (names []string) {
@@ -37,7 +37,7 @@ func sourceNames(p *Profile) (names []string) {
 }
 
 func TestWhatALoadedProfileIsMadeOf(t *testing.T) {
-	dir, dirs := tree(t, map[string]string{
+	dir := tree(t, map[string]string{
 		"profiles/plain.json":   `{}`,
 		"profiles/alone.json":   `{"extends": []}`,
 		"profiles/mine.json":    `{"extends": ["claude", "alone"]}`,
@@ -60,7 +60,7 @@ func TestWhatALoadedProfileIsMadeOf(t *testing.T) {
 		{"both", []string{"alone", "left", "right", "both"}},               // a common ancestor counts once
 		{dir + "/project/ward.json", []string{dir + "/shared/more.json", dir + "/shared/base.json", dir + "/project/ward.json"}},
 	} {
-		p, err := Load(c.name, dirs)
+		p, err := Load(c.name, dir)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		} else if got := sourceNames(p); !slices.Equal(got, c.want) {
@@ -69,7 +69,7 @@ func TestWhatALoadedProfileIsMadeOf(t *testing.T) {
 	}
 
 	// A built-in rests on built-ins, whatever the user's are called.
-	p, err := Load("default", Dirs{})
+	p, err := Load("default", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestWhatALoadedProfileIsMadeOf(t *testing.T) {
 		t.Errorf("default is made of %+v", p.Sources)
 	}
 
-	p, err = Load("plain", dirs)
+	p, err = Load("plain", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,38 +87,8 @@ func TestWhatALoadedProfileIsMadeOf(t *testing.T) {
 	}
 }
 
-// A project's file goes over what the command selected, unless it chooses for itself.
-func TestLoadOver(t *testing.T) {
-	dir, dirs := tree(t, map[string]string{
-		"a/ward.json":           `{"commands": ["x"]}`,
-		"b/ward.json":           `{"extends": []}`,
-		"c/ward.json":           `{"extends": "plain"}`,
-		"profiles/plain.json":   `{}`,
-		"profiles/default.json": `{"extends": []}`,
-	})
-	base, err := Load("claude", Dirs{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name string
-		want []string
-	}{
-		{dir + "/a/ward.json", []string{"default", "claude", dir + "/a/ward.json"}},
-		{dir + "/b/ward.json", []string{dir + "/b/ward.json"}},
-		{dir + "/c/ward.json", []string{"default", "plain", dir + "/c/ward.json"}},
-	} {
-		p, err := LoadOver(base, c.name, dirs)
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		} else if got := sourceNames(p); !slices.Equal(got, c.want) {
-			t.Errorf("%s is made of %q, want %q", c.name, got, c.want)
-		}
-	}
-}
-
 func TestLoadRefuses(t *testing.T) {
-	dir, dirs := tree(t, map[string]string{
+	dir := tree(t, map[string]string{
 		"profiles/ring.json":    `{"extends": "round"}`,
 		"profiles/round.json":   "{\n\"extends\": \"ring\"}",
 		"profiles/self.json":    `{"extends": "./self.json"}`,
@@ -160,7 +130,7 @@ func TestLoadRefuses(t *testing.T) {
 		{dir + "/pipe.json", "D/../pipe.json: not a regular file\n"},
 		{dir + "/", "D/../: not a regular file\n"},
 	} {
-		p, err := Load(c.name, dirs)
+		p, err := Load(c.name, dir)
 		if err == nil || p != nil {
 			t.Errorf("%s: loaded", c.name)
 			continue
@@ -172,7 +142,7 @@ func TestLoadRefuses(t *testing.T) {
 		}
 	}
 	for _, missing := range []string{"no_such", "./no/such.json"} {
-		if _, err := Load(missing, dirs); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := Load(missing, dir); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v is no fs.ErrNotExist", missing, err)
 		}
 	}
@@ -183,8 +153,8 @@ func TestALongLineOfParentsEnds(t *testing.T) {
 	for i := range 30 {
 		files["profiles/p"+string(rune('a'+i))+".json"] = `{"extends": "p` + string(rune('a'+i+1)) + `"}`
 	}
-	_, dirs := tree(t, files)
-	_, err := Load("pa", dirs)
+	dir := tree(t, files)
+	_, err := Load("pa", dir)
 	if want := "more than 16 generations or 64 files"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
 	}

@@ -126,7 +126,7 @@ func TestProfilesOfTheSeed(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
-			whole, err := Load(filepath.Join("testdata", file), Dirs{})
+			whole, err := Load(filepath.Join("testdata", file), "")
 			if err != nil {
 				t.Fatal(err)
 			}

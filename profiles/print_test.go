@@ -99,7 +99,7 @@ func TestPrintedProfileIsTheSameProfile(t *testing.T) {
 	roundTrip(t, parse(t, full))
 	roundTrip(t, &Profile{})
 	for _, name := range Builtins() {
-		p, err := Load(name, Dirs{})
+		p, err := Load(name, "")
 		if err != nil {
 			t.Fatal(err)
 		}

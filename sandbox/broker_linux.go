@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 	"unsafe"
@@ -69,16 +68,10 @@ func (m *mediator) connectBroker(n *request, sock int) error {
 // asker describes a process. Start is 0 if it is gone.
 func asker(pid int) Asker {
 	who := Asker{PID: pid}
-	proc := "/proc/" + strconv.Itoa(pid)
-	who.Exe, _ = os.Readlink(proc + "/exe")
-	data, err := os.ReadFile(proc + "/stat")
-	if err != nil {
-		return who
-	}
-	// The name, the second field, is in brackets and may hold anything; the start is field 22 of proc_pid_stat(5).
-	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	if len(fields) > 22-3 {
-		who.Start, _ = strconv.ParseUint(string(fields[22-3]), 10, 64)
+	who.Exe, _ = os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	const start = 22 - 3
+	if fields := stat(pid); len(fields) > start {
+		who.Start, _ = strconv.ParseUint(fields[start], 10, 64)
 	}
 	return who
 }

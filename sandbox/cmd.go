@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cmd is one command to be confined, in the manner of exec.Cmd: fill it in, Start it, Go, Wait.
+// Cmd is one command to be confined, in the manner of exec.Cmd: fill it in, Launch it, wait until it is Prepared, Go.
 type Cmd struct {
 	Policy Policy
 	Path   string   // absolute, and what argv[0] names
@@ -32,9 +32,9 @@ type Cmd struct {
 	// if it is nil, and takes it over in any case: it is not to be cancelled afterwards.
 	Early *Early
 
-	// Master is the terminal's other end, set by Start if there is a Terminal.
+	// Master is the terminal's other end, set by Prepared if there is a Terminal.
 	Master *os.File
-	// Gaps are the layers that this kernel refused, known after Start.
+	// Gaps are the layers that this kernel refused, known once it is Prepared.
 	Gaps []Gap
 
 	state

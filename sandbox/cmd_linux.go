@@ -27,19 +27,11 @@ type state struct {
 	close sync.Once
 }
 
-// Start makes stage two and waits until every layer is on: after it, only [Cmd.Go] is missing. If it fails, nothing
-// of the command ran and nothing is left to close. A *LayerError says which layer this kernel refuses.
-func (c *Cmd) Start() error {
-	if err := c.Launch(); err != nil {
-		return err
-	}
-	return c.Prepared()
-}
-
-// Launch is the first half of Start: stage two runs and prepares. The resolver can be started meanwhile.
+// Launch makes stage two, which prepares. Credentials can be fetched meanwhile.
 func (c *Cmd) Launch() error { return c.start(false) }
 
-// Prepared is the second half of Start.
+// Prepared waits until every layer is on: after it, only [Cmd.Go] is missing. If it fails, or Launch did, nothing of the
+// command ran and nothing is left to close. A *LayerError says which layer this kernel refuses.
 func (c *Cmd) Prepared() error {
 	err := c.prepare()
 	if err != nil {

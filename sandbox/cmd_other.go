@@ -31,9 +31,6 @@ func (c *Cmd) Launch() error { return errUnsupported }
 // Prepared fails.
 func (c *Cmd) Prepared() error { return errUnsupported }
 
-// Start fails.
-func (c *Cmd) Start() error { return errUnsupported }
-
 // Go fails.
 func (c *Cmd) Go() error { return errUnsupported }
 

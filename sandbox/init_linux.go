@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -164,7 +163,7 @@ func endAll(atMost time.Duration, list func() []int) {
 	}
 }
 
-// descendants walks the tree through the parent field of /proc/PID/stat (proc_pid_stat(5)). The children files would
+// descendants walks the tree through the parent field of /proc/PID/stat. The children files would
 // be quicker, but a kernel may lack them (CONFIG_PROC_CHILDREN).
 func descendants(root int) []int {
 	children := map[int][]int{}
@@ -177,12 +176,7 @@ func descendants(root int) []int {
 		if err != nil {
 			continue
 		}
-		data, err := os.ReadFile("/proc/" + e.Name() + "/stat")
-		if err != nil {
-			continue
-		}
-		// The name stands in parentheses and may hold anything, so the fields begin after the last one.
-		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+		fields := stat(pid)
 		if len(fields) < 2 {
 			continue
 		}

@@ -14,6 +14,14 @@ import (
 	"time"
 )
 
+// Start is Launch and Prepared: here nothing is fetched meanwhile.
+func (c *Cmd) Start() error {
+	if err := c.Launch(); err != nil {
+		return err
+	}
+	return c.Prepared()
+}
+
 // Exit statuses and signals are the command's own.
 func TestEndings(t *testing.T) {
 	both(t, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package sandbox is what the kernel forbids. It turns a Policy into a confined process and knows nothing of
 // profiles, secrets or terminals' users: it gets paths, ports and file descriptors.
 //
-// On Linux a launch has two processes of ward beside the command. The supervisor calls [Cmd.Start]; stage two is the
+// On Linux a launch has two processes of ward beside the command. The supervisor calls [Cmd.Launch]; stage two is the
 // same binary started again (see [Enter]). Stage two builds the mounts, takes Landlock, drops capabilities and
 // installs the seccomp filter on itself, then forks the command, which inherits all of it, and stays behind as the
 // init of the launch: it reaps, it is the parent that makes job control work, and when it ends the kernel ends

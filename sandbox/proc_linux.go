@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"strconv"
@@ -25,6 +26,16 @@ func status(pid int, fields ...string) []string {
 		}
 	}
 	return values
+}
+
+// stat gives the fields of /proc/PID/stat (proc_pid_stat(5)) from the third on, none if the process is gone. The name, the
+// second, is in brackets and may hold anything.
+func stat(pid int) []string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 }
 
 // leader is the process that a thread belongs to.

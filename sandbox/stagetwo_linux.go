@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ const (
 	fdValues  = 5 // only if order.Values, and only after takeFiles
 )
 
-// order is what the supervisor asks of stage two. It travels as JSON through a pipe; strings that come from users and
+// order is what the supervisor asks of stage two. It travels as JSON through a socket; strings that come from users and
 // may be any bytes are byte slices, since JSON would replace what is not UTF-8.
 type order struct {
 	Policy   Policy
@@ -234,13 +235,8 @@ func (s *stageTwo) withoutMounts() {
 	}
 	s.Policy.own = scratchRules(s.Policy.Scratch)
 	name := []byte("TMPDIR=")
-	var env [][]byte
-	for _, e := range s.Env {
-		if !bytes.HasPrefix(e, name) {
-			env = append(env, e)
-		}
-	}
-	s.Env = append(env, append(name, filepath.Join(s.Policy.Scratch, "tmp")...))
+	s.Env = slices.DeleteFunc(s.Env, func(e []byte) bool { return bytes.HasPrefix(e, name) })
+	s.Env = append(s.Env, append(name, filepath.Join(s.Policy.Scratch, "tmp")...))
 }
 
 func (s *stageTwo) terminal() error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,20 +24,6 @@ type Config struct {
 	// secrets marked strict only, "session" for those and for whatever no
 	// session has unlocked, "always" for each one. "" is "strict".
 	Presence string
-}
-
-// ConfigFile is where the file is: $XDG_CONFIG_HOME/ward/config.json, or
-// ~/.config/ward/config.json, on every system. A relative XDG_CONFIG_HOME is
-// passed over, as the XDG base directory specification asks.
-func ConfigFile() (string, error) {
-	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "ward", "config.json"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(home, ".config", "ward", "config.json"), nil
 }
 
 // LoadConfig reads config.json: JSON, with comments and commas at the end. All

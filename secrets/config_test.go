@@ -71,13 +71,6 @@ func TestConfigFile(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	t.Setenv("HOME", "/home/u")
-	for xdg, want := range map[string]string{"/x": "/x/ward/config.json", "": "/home/u/.config/ward/config.json", "rel": "/home/u/.config/ward/config.json"} {
-		t.Setenv("XDG_CONFIG_HOME", xdg)
-		if got, err := ConfigFile(); got != want || err != nil {
-			t.Errorf("XDG_CONFIG_HOME=%q: %s, %v", xdg, got, err)
-		}
-	}
 }
 
 // FuzzConfig: what is taken is what the standard library reads from the same

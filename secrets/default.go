@@ -3,8 +3,6 @@ package secrets
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 )
 
 // Choice is the store that bare names mean, and why.
@@ -31,18 +29,4 @@ func Default(ctx context.Context, k *Keyring, v *Vault) Choice {
 		err = e.Err // its place is said already
 	}
 	return Choice{Store: v, Name: "vault", Why: "the vault " + v.Dir + ", since no keyring answers: " + err.Error(), Absent: err}
-}
-
-// DataDir is where the vault and the index are: $XDG_DATA_HOME/ward, or
-// ~/.local/share/ward, on every system. A relative XDG_DATA_HOME is passed
-// over, as the XDG base directory specification asks.
-func DataDir() (string, error) {
-	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "ward"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(home, ".local", "share", "ward"), nil
 }

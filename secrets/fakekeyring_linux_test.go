@@ -254,7 +254,7 @@ func TestDefaultIsTheKeyring(t *testing.T) {
 	if c := Default(ctx, k, v); c.Store != k || c.Name != "keyring" || c.Why != "the system's keyring answers" {
 		t.Errorf("%s: %s", c.Name, c.Why)
 	}
-	if err := v.Create(ctx); err != nil {
+	if err := makeVault(ctx, v); err != nil {
 		t.Fatal(err)
 	}
 	// Locked, it is the keyring still: its secrets must not seem gone.

@@ -102,7 +102,7 @@ func fullDisk(dir string) error {
 	where, index := "the vault "+v.Dir, "index "+x.Path+": "
 	for want, err := range map[string]error{
 		"secret kept: " + where: v.Put(ctx, "kept", big), "secret new: " + where: v.Put(ctx, "new", big),
-		index + "write": added, index: x.Rename(ctx, "kept", "new"),
+		index + "write": added, index: x.copy(ctx, "kept", "new"),
 		index + "w": x.Update(ctx, "kept", func(m *Meta) error { m.Marks = random(4000); return nil }),
 		"write ":    sealed,
 	} {
@@ -147,7 +147,7 @@ func readOnlyDisk(dir string) error {
 	if err := v.Delete(ctx, "kept"); !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("Delete on a read-only disk: %v", err)
 	}
-	if err := probeVault(filepath.Join(dir, "none")).Create(ctx); !errors.Is(err, unix.EROFS) {
+	if err := makeVault(ctx, probeVault(filepath.Join(dir, "none"))); !errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("Create on a read-only disk: %v", err)
 	}
 	x := &Index{Path: filepath.Join(dir, "index.json")}
@@ -159,7 +159,7 @@ func readOnlyDisk(dir string) error {
 		return fmt.Errorf("a file of the keyring on a read-only disk: %v", err)
 	}
 	// Reading needs no right to write.
-	if names, err := x.Names(); err != nil || !slices.Equal(names, []string{"kept"}) {
+	if names, err := indexNames(x); err != nil || !slices.Equal(names, []string{"kept"}) {
 		return fmt.Errorf("the index lists %q, %v", names, err)
 	}
 	return expect(v, "kept", "small")

@@ -21,17 +21,8 @@ type Index struct {
 	Path string // $XDG_DATA_HOME/ward/index.json; the lock is Path + ".lock"
 }
 
-// Names lists what is there, sorted. It only reads: an index that is damaged
-// stays where it is and is an error.
-func (x *Index) Names() ([]string, error) {
-	all, err := x.All()
-	if err != nil {
-		return nil, err
-	}
-	return slices.Sorted(maps.Keys(all)), nil
-}
-
-// All gives everything. It only reads, as Names does.
+// All gives everything. It only reads: an index that is damaged stays where it
+// is and is an error.
 func (x *Index) All() (map[string]Meta, error) {
 	data, err := x.read()
 	if err != nil {
@@ -102,26 +93,6 @@ func (x *Index) Update(ctx context.Context, name string, f func(*Meta) error) er
 			return &Error{Name: name, Where: "index", Err: err}
 		}
 		entries[name] = merged
-		return nil
-	})
-}
-
-// Rename moves what is known from one name to another. It is ErrNotFound where
-// there is no old, and ErrExists where there is a new one.
-func (x *Index) Rename(ctx context.Context, old, new string) error {
-	if err := checkName(new); err != nil {
-		return x.fail(err)
-	}
-	return x.change(ctx, func(entries map[string]json.RawMessage) error {
-		raw, there := entries[old]
-		if !there {
-			return &Error{Name: old, Where: "the index", Err: ErrNotFound}
-		}
-		if _, there := entries[new]; there {
-			return &Error{Name: new, Where: "index", Err: ErrExists}
-		}
-		delete(entries, old)
-		entries[new] = raw
 		return nil
 	})
 }

@@ -44,7 +44,7 @@ func TestIndexManyWriters(t *testing.T) {
 	}()
 	reads := 0
 	for running := true; running; reads++ {
-		if _, err := x.Names(); err != nil {
+		if _, err := indexNames(x); err != nil {
 			t.Errorf("read meanwhile: %v", err)
 		}
 		select {
@@ -75,9 +75,9 @@ func TestIndexManyWriters(t *testing.T) {
 	}
 }
 
-// indexWriter makes 200 changes: in turn it describes a new name, counts in an
-// entry that all writers share, adds a second name, renames the first and
-// removes the second.
+// indexWriter makes 240 changes: in turn it describes a new name, counts in an
+// entry that all writers share, adds a second name, copies the first to a third,
+// and removes the two.
 func indexWriter() int {
 	ctx := context.Background()
 	x := &Index{Path: os.Getenv("WARD_TEST_PATH")}
@@ -91,9 +91,10 @@ func indexWriter() int {
 			return nil
 		})
 		added, e3 := x.Add(ctx, second)
-		e4 := x.Rename(ctx, first, fmt.Sprintf("%sm%d", own, n))
-		removed, e5 := x.Remove(ctx, second)
-		if err := errors.Join(e1, e2, e3, e4, e5); err != nil || !added || !removed {
+		e4 := x.copy(ctx, first, fmt.Sprintf("%sm%d", own, n))
+		gone, e5 := x.Remove(ctx, first)
+		removed, e6 := x.Remove(ctx, second)
+		if err := errors.Join(e1, e2, e3, e4, e5, e6); err != nil || !added || !gone || !removed {
 			fmt.Fprintln(os.Stderr, first, added, removed, err)
 			return 1
 		}
@@ -113,7 +114,7 @@ func TestIndexBegins(t *testing.T) {
 			done <- errors.Join(first, second)
 		}()
 		for running := true; running; {
-			if names, err := x.Names(); err != nil {
+			if names, err := indexNames(x); err != nil {
 				t.Errorf("%q, %v", names, err)
 			}
 			select {
@@ -162,7 +163,7 @@ func TestIndexKilled(t *testing.T) {
 		}
 		checkKilled(t, x, want, fmt.Sprintf("round%d/", round))
 	}
-	if names, err := x.Names(); err != nil || len(names) < 60 {
+	if names, err := indexNames(x); err != nil || len(names) < 60 {
 		t.Errorf("%d names after all, %v: it did not write", len(names), err)
 	}
 	t.Logf("killed while the new index was being written: %d times of 60", midway)
@@ -172,7 +173,7 @@ func TestIndexKilled(t *testing.T) {
 // change of the round may have happened without a report.
 func checkKilled(t *testing.T, x *Index, want map[string]bool, round string) {
 	t.Helper()
-	names, err := x.Names()
+	names, err := indexNames(x)
 	if err != nil {
 		t.Fatal(err)
 	}

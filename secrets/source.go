@@ -17,7 +17,7 @@ var (
 	// ErrLocked: the place is locked and was not unlocked: nobody could be
 	// asked, nobody answered, or the answer was no.
 	ErrLocked = errors.New("locked")
-	// ErrExists: Vault.Create met a vault.
+	// ErrExists: the name is taken.
 	ErrExists = errors.New("exists already")
 )
 

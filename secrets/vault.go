@@ -82,8 +82,8 @@ func (v *Vault) fetch(ctx context.Context, name string) (*Buffer, error) {
 			err = errors.New("encrypted to another vault")
 		}
 		e := &Error{Err: fmt.Errorf("%s is damaged or foreign: %w", path, err)}
-		if _, err := os.Stat(path + ".prev"); err == nil {
-			e.Fix = "the previous version is " + path + ".prev; renaming it brings it back"
+		if _, err := os.Stat(path + previousSuffix); err == nil {
+			e.Fix = "the previous version is " + path + previousSuffix + "; renaming it brings it back"
 		}
 		return e
 	}
@@ -166,7 +166,7 @@ func (v *Vault) Delete(ctx context.Context, name string) error {
 	}
 	if err == nil {
 		// First the older one: a crash in between must leave no forgotten copy.
-		if err = os.Remove(path + ".prev"); err == nil || errors.Is(err, fs.ErrNotExist) {
+		if err = os.Remove(path + previousSuffix); err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = os.Remove(path)
 		}
 	}
@@ -210,8 +210,8 @@ func (v *Vault) path(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	file := fileName(name)
-	// 255 bytes is what Linux and macOS allow, ".age.prev" among them.
-	if len(file)+len(".age.prev") > 255 {
+	// 255 bytes is what Linux and macOS allow, ".age"+previousSuffix among them.
+	if len(file)+len(".age"+previousSuffix) > 255 {
 		return "", errors.New("the name is too long for a file")
 	}
 	return filepath.Join(v.Dir, file+".age"), nil

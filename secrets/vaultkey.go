@@ -23,16 +23,9 @@ func (v *Vault) Exists() bool {
 	return err == nil
 }
 
-// Create makes the vault, asking for a new passphrase. Of two that create at
-// once one wins and the other gets ErrExists, as does whoever meets a vault.
-func (v *Vault) Create(ctx context.Context) error {
-	if err := v.gate.do(func() error { return v.create(ctx) }); err != nil {
-		return v.fail("", err)
-	}
-	return nil
-}
-
-// create runs inside the gate.
+// create makes the vault, asking for a new passphrase, unless there is one. Of
+// two that create at once one wins, and the other finds it there. It runs inside
+// the gate.
 func (v *Vault) create(ctx context.Context) error {
 	if err := os.MkdirAll(v.Dir, 0o700); err != nil {
 		return err
@@ -45,7 +38,7 @@ func (v *Vault) create(ctx context.Context) error {
 	}
 	defer unlock()
 	if v.Exists() {
-		return ErrExists
+		return nil
 	}
 	if names, err := v.List(ctx); err != nil || len(names) > 0 {
 		return errors.Join(err, &Error{
@@ -93,15 +86,7 @@ func (v *Vault) create(ctx context.Context) error {
 func (v *Vault) recipient(ctx context.Context) (*age.X25519Recipient, error) {
 	if !v.Exists() {
 		_, err := await(ctx, func() (struct{}, error) {
-			return struct{}{}, v.gate.do(func() error {
-				if v.Exists() {
-					return nil
-				}
-				if err := v.create(ctx); err != ErrExists {
-					return err
-				}
-				return nil
-			})
+			return struct{}{}, v.gate.do(func() error { return v.create(ctx) })
 		})
 		if err != nil {
 			return nil, err

@@ -68,7 +68,7 @@ func wholeVersions(t *testing.T, v *Vault) byte {
 
 func TestVaultWriterProcesses(t *testing.T) {
 	v, _ := testVault(t, filepath.Join(t.TempDir(), "vault"), "a passphrase")
-	if err := v.Create(t.Context()); err != nil {
+	if err := makeVault(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	var writers []*exec.Cmd
@@ -134,7 +134,7 @@ func TestVaultKilled(t *testing.T) {
 // What a kill left is taken away once nobody can be writing it any more.
 func TestVaultLeftovers(t *testing.T) {
 	v, _ := testVault(t, filepath.Join(t.TempDir(), "vault"), "a passphrase")
-	if err := v.Create(t.Context()); err != nil {
+	if err := makeVault(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	for _, change := range []func() error{

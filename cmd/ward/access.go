@@ -25,10 +25,8 @@ func allowed(ctx context.Context, action detect.Action, about string) (detect.Ca
 // permitted asks the access table, and the person where that helps.
 func permitted(ctx context.Context, caller *detect.Caller, action detect.Action, about string) error {
 	err := caller.May(action)
-	if err == nil || caller.Inside || caller.OwnTerminal || !caller.AtTerminal() || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
-		return refused(err)
-	}
-	if launcher.TypeBack(ctx, caller.Who()+" asks for: ward "+string(action)+" "+about) != nil {
+	if err == nil || !isTerminal(os.Stdin) || !isTerminal(os.Stderr) ||
+		launcher.TypeBack(ctx, *caller, caller.Who()+" asks for: ward "+string(action)+" "+about) != nil {
 		return refused(err)
 	}
 	caller.Present = true
@@ -41,7 +39,7 @@ func greet(ctx context.Context, caller detect.Caller) {
 	if err != nil || caller.Agent == "" || host.Nested {
 		return
 	}
-	known := detect.Known{Path: filepath.Join(host.State(), "known_callers.json")}
+	known := detect.Known{Path: filepath.Join(host.State, "known_callers.json")}
 	isNew, err := known.See(ctx, caller)
 	if err != nil {
 		note("%v", err)

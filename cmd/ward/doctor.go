@@ -110,7 +110,7 @@ func (d *diagnosis) launches() bool {
 
 func (d *diagnosis) print(w io.Writer) error {
 	p := &printer{w: w}
-	p.line("kernel     %s, landlock ABI %d", clean(d.Kernel), d.Landlock)
+	p.line("kernel     %s, landlock ABI %d", launcher.Clean(d.Kernel), d.Landlock)
 	if d.Inside {
 		p.line("inside     a launch of ward: this is what it left")
 	}
@@ -119,19 +119,19 @@ func (d *diagnosis) print(w io.Writer) error {
 		case l.Enforced:
 			p.line("yes        %-13s %s", l.Layer, l.Does)
 		case l.Instead != "":
-			p.line("instead    %-13s %s", l.Layer, clean(l.Missing))
+			p.line("instead    %-13s %s", l.Layer, launcher.Clean(l.Missing))
 			p.line("           %-13s %s", "", l.Instead)
 		default:
-			p.line("NO         %-13s %s", l.Layer, clean(l.Missing))
+			p.line("NO         %-13s %s", l.Layer, launcher.Clean(l.Missing))
 			p.line("           %-13s %s: Linux %s has it; a launch ends here unless --allow-degraded", "", l.Does, l.Since)
 		}
 	}
 	if d.Memory.OK {
 		p.line("yes        %-13s secrets stay out of swap and core files", "locked memory")
 	} else {
-		p.line("NO         %-13s %s", "locked memory", clean(d.Memory.Missing))
+		p.line("NO         %-13s %s", "locked memory", launcher.Clean(d.Memory.Missing))
 	}
-	p.line("secrets    %-13s %s", d.Store, clean(d.StoreWhy))
+	p.line("secrets    %-13s %s", d.Store, launcher.Clean(d.StoreWhy))
 	return p.err
 }
 

@@ -12,7 +12,6 @@ import (
 	"ward/guard"
 	"ward/launcher"
 	"ward/launcher/broker"
-	"ward/launcher/session"
 )
 
 type guardCmd struct {
@@ -67,7 +66,7 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 		}
 	}
 	if answer.Stderr != "" {
-		fmt.Fprintln(os.Stderr, clean(answer.Stderr))
+		fmt.Fprintln(os.Stderr, launcher.Clean(answer.Stderr))
 	}
 	if answer.Code != 0 {
 		return &exit{code: answer.Code}
@@ -161,13 +160,4 @@ func storedPrints(ask bool) (guard.Key, launcher.Stored, error) {
 		err = launcher.Mistake(stored.Unread, "unlock the store; the vault takes WARD_VAULT_PASSPHRASE_FILE too")
 	}
 	return key, stored, err
-}
-
-// mayInstall refuses agents: their hooks are what watches them.
-func mayInstall(agent guard.Agent, install bool) error {
-	caller, err := session.Caller()
-	if err != nil {
-		return err
-	}
-	return refused(launcher.MayHook(caller, install))
 }

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 
+	"ward/detect"
 	"ward/guard"
 	"ward/launcher"
+	"ward/launcher/session"
 )
 
 type guardInstallCmd struct {
@@ -36,8 +38,16 @@ func (c *guardUninstallCmd) Run(stdout io.Writer) error {
 
 // changeHooks shows the change, asks, and makes it.
 func changeHooks(stdout io.Writer, agent guard.Agent, install, yes bool) error {
-	if err := mayInstall(agent, install); err != nil {
+	caller, err := session.Caller()
+	if err != nil {
 		return err
+	}
+	action := detect.GuardUninstall
+	if install {
+		action = detect.GuardInstall
+	}
+	if err := caller.May(action); err != nil {
+		return refused(err)
 	}
 	change, err := launcher.PlanHooks(agent, install)
 	if err != nil {

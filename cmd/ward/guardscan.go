@@ -74,7 +74,7 @@ func (c *guardScanCmd) print(stdout io.Writer, s *scan.Scan, finds []scan.Find) 
 	counts := map[string]int{}
 	for _, f := range finds {
 		counts[f.Name]++
-		if _, err := fmt.Fprintf(stdout, "%s:%d:%d: %s\n", clean(f.File), f.Line, f.Column, clean(f.Name)); err != nil {
+		if _, err := fmt.Fprintf(stdout, "%s:%d:%d: %s\n", launcher.Clean(f.File), f.Line, f.Column, launcher.Clean(f.Name)); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,7 @@ func (c *importCmd) show(stdout io.Writer, rows []launcher.Imported) error {
 	}
 	t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\tline %d\t%s\n", clean(r.Name), r.Line, r.Status)
+		fmt.Fprintf(t, "%s\tline %d\t%s\n", launcher.Clean(r.Name), r.Line, r.Status)
 	}
 	return t.Flush()
 }

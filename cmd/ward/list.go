@@ -88,7 +88,7 @@ func (c *lsCmd) Run(stdout io.Writer) error {
 		return table(stdout, entries)
 	}
 	for _, e := range entries {
-		if _, err := fmt.Fprintln(stdout, clean(e.Name)); err != nil {
+		if _, err := fmt.Fprintln(stdout, launcher.Clean(e.Name)); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func table(w io.Writer, entries []secrets.Entry) error {
 		if !e.Changed.IsZero() {
 			day = e.Changed.Format(time.DateOnly)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", clean(e.Name), clean(e.Type), date(e.Expires), day, clean(e.Bundle), strict, clean(e.Desc))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", launcher.Clean(e.Name), launcher.Clean(e.Type), date(e.Expires), day, launcher.Clean(e.Bundle), strict, launcher.Clean(e.Desc))
 	}
 	return t.Flush()
 }
@@ -147,7 +147,7 @@ func (c *peekCmd) Run(stdout io.Writer) error {
 		note("%s is there; of a value under 16 characters, or of several lines, nothing is shown", c.Key)
 		return nil
 	}
-	_, err = fmt.Fprintln(stdout, clean(e.Peek)+"…")
+	_, err = fmt.Fprintln(stdout, launcher.Clean(e.Peek)+"…")
 	return err
 }
 
@@ -190,7 +190,7 @@ func (c *checkCmd) Run(stdout io.Writer) error {
 	} else {
 		t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 		for _, f := range list {
-			fmt.Fprintf(t, "%s\t%s\t%s\n", clean(f.Name), clean(f.What), clean(f.Fix))
+			fmt.Fprintf(t, "%s\t%s\t%s\n", launcher.Clean(f.Name), launcher.Clean(f.What), launcher.Clean(f.Fix))
 		}
 		err = t.Flush()
 	}

@@ -121,7 +121,7 @@ func (m many) run(stdout io.Writer, which func(secrets.Entry) bool) error {
 		var wrong []error
 		for i, ref := range refs {
 			if err := m.write(w, variables[i], found[ref]); err != nil {
-				wrong = append(wrong, &secrets.Error{Name: ref.String(), Err: err, Fix: hint(err)})
+				wrong = append(wrong, &secrets.Error{Name: ref.String(), Err: err, Fix: launcher.Hint(err)})
 			}
 		}
 		if err := errors.Join(wrong...); err != nil {

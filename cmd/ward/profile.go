@@ -30,7 +30,7 @@ func (profileListCmd) Run(stdout io.Writer) error {
 		return err
 	}
 	names := profiles.Builtins()
-	entries, _ := os.ReadDir(filepath.Join(host.Own[0], "profiles"))
+	entries, _ := os.ReadDir(filepath.Join(host.Config, "profiles"))
 	for _, e := range entries {
 		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && !slices.Contains(names, name) {
 			names = append(names, name)
@@ -38,7 +38,7 @@ func (profileListCmd) Run(stdout io.Writer) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if _, err := fmt.Fprintln(stdout, clean(name)); err != nil {
+		if _, err := fmt.Fprintln(stdout, launcher.Clean(name)); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (c *profileShowCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := profiles.Load(c.Name, profiles.Dirs{Config: host.Own[0]})
+	p, err := profiles.Load(c.Name, host.Config)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c *profileValidateCmd) Run() error {
 	}
 	wrong := false
 	for _, name := range c.Files {
-		if _, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0]}); err != nil {
+		if _, err := profiles.Load(name, host.Config); err != nil {
 			complain(err)
 			wrong = true
 		}

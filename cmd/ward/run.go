@@ -108,8 +108,7 @@ func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) er
 		return &exit{launcher.ExitLaunch, err}
 	}
 	code, err := plan.Run(launcher.RunOptions{
-		Silent: f.Silent, Verbose: f.Verbose, AuditLog: f.AuditLog, NoAudit: f.NoAudit, Messages: os.Stderr,
-		Early: e,
+		Silent: f.Silent, Verbose: f.Verbose, AuditLog: f.AuditLog, NoAudit: f.NoAudit, Early: e,
 	})
 	if code == 0 && err == nil {
 		return nil
@@ -129,7 +128,7 @@ func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
 	if name == "" {
 		name = profiles.Select(argv[0])
 	}
-	profile, err := profiles.Load(name, profiles.Dirs{Config: host.Own[0]})
+	profile, err := profiles.Load(name, host.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +201,7 @@ func absolute(paths []string) []string {
 // commandCode gives a plan's error its exit code: a command that does not exist is told apart from all else.
 func commandCode(err error) int {
 	code := launcher.ExitLaunch
-	all := parts(err)
+	all := launcher.Parts(err)
 	if len(all) != 1 {
 		return code
 	}

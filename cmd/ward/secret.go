@@ -134,7 +134,7 @@ func (f metaFlags) change(key string) (func(*secrets.Meta) error, error) {
 	if f.Expires != "" {
 		var err error
 		if expires, err = secrets.ParseExpires(f.Expires, now); err != nil {
-			return nil, &secrets.Error{Name: key, Err: err, Fix: hint(err)}
+			return nil, &secrets.Error{Name: key, Err: err, Fix: launcher.Hint(err)}
 		}
 	}
 	return func(m *secrets.Meta) error {

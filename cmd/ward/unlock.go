@@ -40,13 +40,13 @@ func (c *unlockCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	done, err := s.Unlock(context.Background(), launcher.Unlocking{Prefix: c.Prefix, Last: c.For, Caller: caller})
+	done, strict, err := s.Unlock(context.Background(), c.Prefix, c.For, caller)
 	if err != nil {
 		return refused(err)
 	}
 	note("unlocked %s in this terminal: %s, until %s; ward lock ends it", c.Prefix, strings.Join(done.Names, ", "), done.Until.Format("15:04 on 2 January"))
-	if len(done.Strict) > 0 {
-		note("asked for every time, since strict or not in the index: %s", strings.Join(done.Strict, ", "))
+	if len(strict) > 0 {
+		note("asked for every time, since strict or not in the index: %s", strings.Join(strict, ", "))
 	}
 	return nil
 }

@@ -14,26 +14,19 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"ward/secrets"
 )
 
-// Dirs are where the sockets may be, best first: $XDG_RUNTIME_DIR/ward, which where the variable is not set is looked for
+// places are where the sockets may be, best first: $XDG_RUNTIME_DIR/ward, which where the variable is not set is looked for
 // under /run/user/UID, and run in ward's state directory for machines that have neither, or have it read-only.
-func Dirs() ([]string, error) {
-	var dirs []string
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		dirs = append(dirs, filepath.Join(dir, "ward"))
-	} else {
-		dirs = append(dirs, fmt.Sprintf("/run/user/%d/ward", os.Getuid()))
+func places() ([]string, error) {
+	runtime, err := secrets.OwnDir("XDG_RUNTIME_DIR", os.Getenv)
+	if err != nil {
+		return nil, err
 	}
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, err
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	return append(dirs, filepath.Join(state, "ward", "run")), nil
+	state, err := secrets.OwnDir("XDG_STATE_HOME", os.Getenv)
+	return []string{runtime, filepath.Join(state, "run")}, err
 }
 
 // own makes a directory that is nobody else's, or says why it is.
@@ -96,7 +89,7 @@ func (e *errNowhere) Hint() string {
 
 // somewhere calls f with each directory until one is good.
 func somewhere(f func(dir string) error) error {
-	dirs, err := Dirs()
+	dirs, err := places()
 	if err != nil {
 		return err
 	}
@@ -123,7 +116,7 @@ const maxSessions = 256
 // sockets lists the sessions' sockets. A place that is not the user's alone has none: another's session would give
 // another's values.
 func sockets() ([]string, error) {
-	dirs, err := Dirs()
+	dirs, err := places()
 	if err != nil {
 		return nil, err
 	}

@@ -185,7 +185,7 @@ func Enter() {
 	if len(os.Args) == 0 || os.Args[0] != keeperName {
 		return
 	}
-	if err := hide(); err != nil {
+	if err := secrets.HideProcess(); err != nil {
 		os.Exit(1)
 	}
 	for fd := fdListener; fd <= fdReady; fd++ {

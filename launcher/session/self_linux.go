@@ -8,14 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hide keeps other processes of the same user out of this one's memory, and its memory out of core files.
-func hide() error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return err
-	}
-	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-}
-
 // keepFiles marks what ward inherited beyond standard error as its own, so that a process in the background does not hold
 // the pipe open that a shell reads to its end. Before Linux 5.11 there is no such call, and the shell may wait.
 func keepFiles() { unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) }

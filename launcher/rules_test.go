@@ -1,0 +1,65 @@
+package launcher
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ward/sandbox"
+)
+
+// TestRules: what a plan lets the command do with a path, rule by rule. Of the rules around a path the longest wins, and at
+// equal depth deny beats protect beats a grant; a grant beats the mask of a credential path that it names, or lies inside.
+func TestRules(t *testing.T) {
+	root := tree(t, "w/a/b", "w/deny/x", "w/.git/hooks/x", "w/.git/config", "w/.claude/settings.json", "w/agent/x",
+		"w/agent/hooks/x", "wx/", "usr/bin/x", "usr/secret/x", "usr/p", "drop/x", "same/x", "shut/x", "shut/r",
+		"home/project/", "home/x", "home/.ssh/id", "home/.aws/x", "home/.gnupg/in/x", "home/.gnupg/in/deep/x", "else/x")
+	p := plan(t, strings.ReplaceAll(`{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {
+		"allow": ["R/w", "~", "R/same", "~/.aws", "~/.gnupg/in/deep"],
+		"read": ["R/usr", "R/shut/r"],
+		"write": ["R/drop"],
+		"deny": ["R/w/deny", "R/same", "R/shut", "R/usr/secret"],
+		"protect": ["R/w/.git/hooks", "R/w/.claude", "R/w/agent", "R/w/agent/hooks", "R/usr/p"],
+		"unprotect": ["R/w/.claude", "R/w/agent"]
+	}}`, "R/", root+"/"), Options{}, host(root))
+	for _, c := range []struct {
+		path        string
+		read, write bool
+		why         string
+	}{
+		{"w", true, true, "the path itself"},
+		{"w/a/b", true, true, "everything in it"},
+		{"wx", false, false, "a name that only begins the same"},
+		{"", false, false, "what is above"},
+		{"usr/bin/x", true, false, "read does not write"},
+		{"drop/x", false, true, "write does not read"},
+		{"w/deny/x", false, false, "the longer path wins"},
+		{"usr/secret/x", false, false, "deny in what may be read"},
+		{"same/x", false, false, "deny beats allow at equal depth"},
+		{"shut/r", true, false, "deeper wins again"},
+		{"shut/x", false, false, "for that alone"},
+		{"w/.git/hooks/x", true, false, "protected paths can be read"},
+		{"w/.git/config", true, true, "beside a protected path"},
+		{"usr/p", true, false, "protect grants nothing"},
+		{"w/.claude/settings.json", true, true, "unprotect lifts at equal depth"},
+		{"w/agent/x", true, true, "unprotect lifts at equal depth"},
+		{"w/agent/hooks/x", true, false, "but not what is protected further down"},
+		{"home/x", true, true, "beside a mask"},
+		{"home/.ssh", false, false, "a wider grant does not lift a mask"},
+		{"home/.ssh/id", false, false, "nor for what is in it"},
+		{"home/.aws/x", true, true, "a grant that names the mask does"},
+		{"home/.gnupg/in/deep/x", true, true, "and one that names something inside"},
+		{"home/.gnupg/in/x", false, false, "for that alone"},
+		{"else/x", false, false, "nothing speaks of it"},
+	} {
+		for _, op := range []struct {
+			access sandbox.Access
+			want   bool
+		}{{sandbox.Read, c.read}, {sandbox.Write, c.write}} {
+			v := p.Policy.Explain(filepath.Join(root, c.path), op.access)
+			if v.Allowed != op.want {
+				t.Errorf("/%s (%s): %s is %v by %q, want %v", c.path, c.why, op.access, v.Allowed, v.Path, op.want)
+			}
+		}
+	}
+}
