@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,8 +52,11 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 	ctx, stop := context.WithTimeout(context.Background(), c.Within)
 	defer stop()
 	answer := c.answer(guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: func(text []byte) ([]byte, error) {
-		if brokerAddr() != "" {
+		switch {
+		case brokerAddr() != "":
 			return maskInside(ctx, text)
+		case launcher.Inside(): // where the store is out of reach, and would seem to have nothing in it
+			return nil, errors.New("WARD_BROKER is not set, and nobody else knows the secrets of this launch")
 		}
 		return maskStored(ctx, text, environ)
 	}})
