@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,7 @@ func (guardCmd) Help() string {
 type guardHookCmd struct {
 	Agent   string `enum:",claude,codex,gemini,cursor" default:"" placeholder:"claude|codex|gemini|cursor" help:"Whose hook this is. Default: told from what it sends."`
 	OnError string `enum:"stop,pass" default:"stop" help:"What happens to output that cannot be checked: ${enum}."`
+	Launch  bool   `help:"Ask the launch around it and nobody else: of a hook that ward run added."`
 }
 
 // Help is the example of `ward guard hook --help`.
@@ -51,7 +53,7 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 	hook := guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: func(text []byte) ([]byte, error) {
 		return maskStored(text, environ)
 	}}
-	if brokerAddr() != "" {
+	if brokerAddr() != "" || c.Launch {
 		hook.Mask = maskInside
 	}
 	if len(payload) > maxPayload {
@@ -74,6 +76,9 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 
 // maskInside asks the launch, which alone knows its secrets.
 func maskInside(text []byte) ([]byte, error) {
+	if brokerAddr() == "" {
+		return nil, errors.New("ward's launch cannot be asked: WARD_BROKER is not set any more")
+	}
 	c, err := broker.Dial(brokerAddr())
 	if err != nil {
 		return nil, fmt.Errorf("ward's launch does not answer: %w", err)
