@@ -1,13 +1,19 @@
+//go:build linux || darwin
+
 package guard
 
 import (
 	"fmt"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
-// mapLocked gives words of zeroed memory that is not swapped. It would be in a
-// core dump: macOS has no advice against that, and the launcher allows none.
+// dontDump is MADV_DONTDUMP of Linux. macOS has no such advice: there the memory would be in a core dump, and the
+// launcher allows none.
+const dontDump = 16
+
+// mapLocked gives words of zeroed memory that is neither swapped nor dumped.
 // Locking is refused past RLIMIT_MEMLOCK: the error says so, the memory serves
 // all the same.
 func mapLocked(words int) ([]uint64, error) {
@@ -18,6 +24,11 @@ func mapLocked(words int) ([]uint64, error) {
 	err = unix.Mlock(mem)
 	if err != nil {
 		err = fmt.Errorf("guard: mlock: %w", err)
+	}
+	if runtime.GOOS == "linux" {
+		if dump := unix.Madvise(mem, dontDump); dump != nil && err == nil {
+			err = fmt.Errorf("guard: madvise: %w", dump)
+		}
 	}
 	return wordsOf(mem), err
 }
