@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,10 +39,6 @@ func (a *arena) free() {
 	a.mem = nil
 }
 
-// dontDump is MADV_DONTDUMP of Linux. macOS has no such advice: there the memory would be in a core dump, and the
-// launcher allows none.
-const dontDump = 16
-
 // mapLocked gives words of zeroed memory that is neither swapped nor dumped.
 // Locking is refused past RLIMIT_MEMLOCK: the error says so, the memory serves
 // all the same.
@@ -56,10 +51,8 @@ func mapLocked(words int) ([]uint64, error) {
 	if err != nil {
 		err = fmt.Errorf("guard: mlock: %w", err)
 	}
-	if runtime.GOOS == "linux" {
-		if dump := unix.Madvise(mem, dontDump); dump != nil && err == nil {
-			err = fmt.Errorf("guard: madvise: %w", dump)
-		}
+	if dump := undumped(mem); dump != nil && err == nil {
+		err = fmt.Errorf("guard: madvise: %w", dump)
 	}
 	return wordsOf(mem), err
 }
