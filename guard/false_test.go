@@ -41,7 +41,7 @@ func marked(key Key, name string, value []byte) Print {
 // may stand there by itself, and is logged.
 //
 // It reads the first 12 MB of each, and with WARD_NO_SKIP=1 ten times as much;
-// WARD_TEST_FULL=1 reads all there is, and 2 GB of base64: most of an hour.
+// WARD_TEST_FULL=1 reads all there is, and 2 GB of random text: some minutes.
 func TestNothingIsMetByChance(t *testing.T) {
 	most := 12 << 20
 	if os.Getenv("WARD_NO_SKIP") == "1" {

@@ -88,11 +88,11 @@ const (
 // Answer takes the payload of one hook.
 func (h Hook) Answer(stdin []byte) Answer {
 	if len(bytes.TrimSpace(stdin)) == 0 {
-		return h.unchecked(h.Agent, errors.New("the payload is empty"))
+		return h.Unchecked(errors.New("the payload is empty"))
 	}
 	var p toolCall
 	if err := json.Unmarshal(stdin, &p); err != nil {
-		return h.unchecked(h.Agent, errors.New("the payload is not the JSON of a hook"))
+		return h.Unchecked(errors.New("the payload is not the JSON of a hook"))
 	}
 	agent := h.Agent
 	if agent == "" {
@@ -113,13 +113,16 @@ func (h Hook) Answer(stdin []byte) Answer {
 		err = errors.New("the payload is of no agent that ward knows")
 	}
 	if err != nil {
-		return h.unchecked(agent, err)
+		return h.unchecked(agent, &p, err)
 	}
 	return answer
 }
 
+// Unchecked is the answer where the payload itself could not be had.
+func (h Hook) Unchecked(why error) Answer { return h.unchecked(h.Agent, &toolCall{}, why) }
+
 // unchecked is the answer where nothing could be looked at: as configured, and never silently.
-func (h Hook) unchecked(agent Agent, why error) Answer {
+func (h Hook) unchecked(agent Agent, p *toolCall, why error) Answer {
 	text := fmt.Sprintf("ward could not check the output of a tool: %s", why)
 	if h.Open {
 		a := Answer{Stderr: text + "; it passes"}
@@ -130,9 +133,50 @@ func (h Hook) unchecked(agent Agent, why error) Answer {
 	}
 	switch agent {
 	case Claude, Codex, GeminiCLI:
-		return Answer{Stdout: object("continue", false, "stopReason", text), Stderr: text}
+		answer := map[string]any{"continue": false, "stopReason": text}
+		// Claude Code stops, and would show the output to the model when the person goes on.
+		if agent == Claude && p.Event == "PostToolUse" && len(p.Response) > 0 {
+			answer["hookSpecificOutput"] = map[string]any{"hookEventName": p.Event, "updatedToolOutput": withheld(p.Response)}
+		}
+		return Answer{Stdout: encode(answer), Stderr: text}
 	}
 	return Answer{Stderr: text, Code: codeBlock}
+}
+
+// withheld is a tool's output in its own shape with nothing in its strings. What says of what kind an object is stays,
+// since the shape may ask for it, and so do images, which nobody looks at for text.
+func withheld(response json.RawMessage) any {
+	var value any
+	d := json.NewDecoder(bytes.NewReader(response))
+	d.UseNumber()
+	if d.Decode(&value) != nil {
+		return ""
+	}
+	return emptied(value)
+}
+
+const maxKind = 16 // "file_unchanged"
+
+func emptied(value any) any {
+	switch v := value.(type) {
+	case string:
+		return ""
+	case []any:
+		for i := range v {
+			v[i] = emptied(v[i])
+		}
+	case map[string]any:
+		if v["type"] == "image" {
+			return v
+		}
+		for name, inner := range v {
+			if kind, ok := inner.(string); ok && name == "type" && len(kind) <= maxKind {
+				continue
+			}
+			v[name] = emptied(inner)
+		}
+	}
+	return value
 }
 
 // object encodes names and values that always encode.
@@ -155,10 +199,11 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// masked masks a part of the payload and says whether there was anything to mask.
+// masked masks a part of the payload and says whether there was anything to mask. A part that is not there is an error: the
+// agent may have given it another name since.
 func (h Hook) masked(part json.RawMessage) ([]byte, bool, error) {
 	if len(part) == 0 {
-		return nil, false, nil
+		return nil, false, errors.New("the payload has no output in it")
 	}
 	masked, err := h.Mask(bytes.Clone(part))
 	if err == nil && !json.Valid(masked) {
@@ -177,7 +222,7 @@ func unknownEvent() error { return errors.New("the event is not one that ward wa
 func (h Hook) claude(p *toolCall) (Answer, error) {
 	switch p.Event {
 	case "PostToolUse":
-		masked, found, err := h.masked(p.Response)
+		masked, found, err := h.masked(orNull(p.Response))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -197,7 +242,7 @@ func (h Hook) claude(p *toolCall) (Answer, error) {
 		}
 		return Answer{Stdout: encode(answer), Masked: found}, nil
 	case "PostToolUseFailure":
-		_, found, err := h.masked(p.Error)
+		_, found, err := h.masked(orNull(p.Error))
 		if err != nil || !found {
 			return Answer{}, err
 		}
@@ -210,6 +255,14 @@ func (h Hook) claude(p *toolCall) (Answer, error) {
 		return Answer{Stdout: object("continue", false, "stopReason", saidStop), Masked: true}, nil
 	}
 	return Answer{}, unknownEvent()
+}
+
+// orNull is for an output that may be missing: a tool may have none, and PostToolBatch looks at it again.
+func orNull(part json.RawMessage) json.RawMessage {
+	if len(part) == 0 {
+		return json.RawMessage("null")
+	}
+	return part
 }
 
 // withoutCopies drops the names of files that hold the whole output, which the agent would show instead of the mask.

@@ -97,7 +97,7 @@ func TestHookAnswers(t *testing.T) {
 func TestHookUnchecked(t *testing.T) {
 	broken := func([]byte) ([]byte, error) { return nil, errors.New("the keyring is locked") }
 	const why = "ward could not check the output of a tool: "
-	claude := `{` + claudeHead + `"hook_event_name":"PostToolUse","tool_name":"Bash","tool_input":{},"tool_response":{"stdout":"a"}}`
+	claude := `{` + claudeHead + `"hook_event_name":"PostToolUse","tool_name":"Bash","tool_input":{},"tool_response":{"stdout":"a","code":1,"type":"as long as a value","parts":[{"type":"text","text":"a"},{"type":"image","data":"aGk="}]}}`
 	for _, c := range []struct {
 		name, in string
 		agent    Agent
@@ -112,7 +112,12 @@ func TestHookUnchecked(t *testing.T) {
 		{"bad", `{"a":`, Codex, false, `{"continue":false,"stopReason":"` + why + `the payload is not the JSON of a hook"}`, why + "the payload is not the JSON of a hook", 0},
 		{"bad, cursor", `[`, Cursor, false, "", why + "the payload is not the JSON of a hook", 2},
 		{"nobody's", `{"hook_event_name":"x"}`, "", false, "", why + "the payload is of no agent that ward knows", 2},
-		{"no mask", claude, "", false, `{"continue":false,"stopReason":"` + why + `the keyring is locked"}`, why + "the keyring is locked", 0},
+		{"no output", `{` + claudeHead + `"hook_event_name":"PostToolBatch","toolCalls":[]}`, "", false, `{"continue":false,"stopReason":"` + why + `the payload has no output in it"}`, why + "the payload has no output in it", 0},
+		{"no output, codex", `{` + codexHead + `"hook_event_name":"PostToolUse","tool_name":"Bash","response":"a"}`, "", true, `{"systemMessage":"` + why + `the payload has no output in it; it passes"}`, why + "the payload has no output in it; it passes", 0},
+		{"no output, gemini", `{` + geminiHead + `"hook_event_name":"AfterTool","tool_name":"x"}`, "", false, `{"continue":false,"stopReason":"` + why + `the payload has no output in it"}`, why + "the payload has no output in it", 0},
+		{"no output, cursor", `{` + cursorHead + `"hook_event_name":"afterShellExecution","stdout":"a"}`, "", false, "", why + "the payload has no output in it", 2},
+		{"no mask", claude, "", false, `{"continue":false,"hookSpecificOutput":{"hookEventName":"PostToolUse","updatedToolOutput":{"code":1,"parts":[{"text":"","type":"text"},{"data":"aGk=","type":"image"}],"stdout":"","type":""}},"stopReason":"` + why + `the keyring is locked"}`, why + "the keyring is locked", 0},
+		{"no mask, one string", `{` + claudeHead + `"hook_event_name":"PostToolUse","tool_name":"x","tool_response":"a"}`, "", false, `{"continue":false,"hookSpecificOutput":{"hookEventName":"PostToolUse","updatedToolOutput":""},"stopReason":"` + why + `the keyring is locked"}`, why + "the keyring is locked", 0},
 		{"no mask, open", claude, "", true, `{"systemMessage":"` + why + `the keyring is locked; it passes"}`, why + "the keyring is locked; it passes", 0},
 	} {
 		got := Hook{Agent: c.agent, Open: c.open, Mask: broken}.Answer([]byte(c.in))

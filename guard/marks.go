@@ -1,6 +1,9 @@
 package guard
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A mark is the tag of one island: a window of a stored value, far from the
 // next one. Marks lie on a disk for as long as the value is stored, so what
@@ -20,25 +23,20 @@ const (
 // where that is not possible: for 24 letters and digits and less.
 func MakeMarks(key Key, value []byte) []byte {
 	split := parts(value)
-	var places []island
-	for _, part := range split {
-		s := squeeze(part.text)
-		defer s.wipe()
-		found := s.islands()
-		for i := range found {
-			found[i].inner = part.inner && found[i].at == 0
-		}
-		places = append(places, found...)
-	}
 	m := maker{hash: newHasher(key), p: Print{cover: byMarks}}
-	for i, c := range spread(places) {
-		m.window(m.group(nil, c.width), c.text[c.at:c.at+c.width], uint32(min(c.at, 0xffff))<<16|uint32(min(len(c.text)-c.at-c.width, 0xffff)))
-		m.anchors(c.text, []place{{int32(c.at), int32(c.width)}})
+	chosen, texts := chooseMarks(split)
+	for i, c := range chosen {
+		at, behind := c.at, len(c.run.text)-c.at-c.width
+		m.window(m.group(nil, c.width), c.text(), uint32(min(at, 0xffff))<<16|uint32(min(behind, 0xffff)))
+		m.anchors(c.run.text, []place{{int32(at), int32(c.width)}})
 		if i == 0 {
-			h := m.hash.newHead(c.text[c.at:], c.width)
-			h.inner = c.inner
+			h := m.hash.newHead(c.run.text[at:], c.width)
+			h.inner = c.run.inner && at == 0
 			m.p.heads = []head{h}
 		}
+	}
+	for _, s := range texts {
+		s.wipe()
 	}
 	for _, part := range split {
 		part.wipe()
@@ -75,63 +73,56 @@ func ReadMarks(name string, marks []byte) (Print, error) {
 
 // island is a window that may be marked.
 type island struct {
-	text      []byte // of the whole part
-	at, width int
 	run       *run
-	inner     bool // a letter or digit of the value stands right before it
+	at, width int // in the run's text
 }
 
-// run is a stretch of a value that is random as a whole. What stands around it
-// everybody may know: the names in a .env, the words of a note.
-type run struct {
-	from, to int
-	left     int // how many of its windows may be marked
-	end      int // of the last one that is
+func (i island) text() []byte { return i.run.text[i.at : i.at+i.width] }
+
+// chooseMarks gives the windows that marks are made of, and the texts that they are in.
+func chooseMarks(split []stretch) (chosen []island, texts []squeezed) {
+	var all []island
+	for _, part := range split {
+		s := squeeze(part.text)
+		texts = append(texts, s)
+		for _, r := range s.runs(part.text) {
+			r.inner = part.inner
+			all = append(all, s.islands(r)...)
+		}
+	}
+	return once(spread(all)), texts
 }
 
-// islands gives all windows of the narrowest width that may be marked.
-func (s *squeezed) islands() (found []island) {
+// islands gives all windows of a run that may be marked: those of the narrowest
+// width that has any.
+func (s *squeezed) islands(r *run) (found []island) {
 	for _, w := range widths[:2] {
-		for _, r := range s.runs(w) {
-			kinds, _ := kindsOf(s.text[r.from:r.to])
-			each := perCharacter(kinds)
-			r.left = int((each*float64(r.to-r.from) - spareBits) / (each * float64(w)))
-			for i := r.from; r.left > 0 && i+w <= r.to; i++ {
-				if s.eligible(i, w, strict) {
-					found = append(found, island{text: s.text, at: i, width: w, run: r})
-				}
+		r.left = r.mayMark(w)
+		for i := r.from; r.left > 0 && i+w <= r.to; i++ {
+			if s.eligible(i, w, strict) {
+				found = append(found, island{r, i, w})
 			}
 		}
 		if len(found) > 0 {
-			return found
+			break
 		}
 	}
-	return nil
+	return found
 }
 
-// runs gives the stretches that windows of width w find random. A window may
-// hold all but two characters of what stands beside the random ones, and still
-// look so: as many are left out there, but not for a few characters at an end,
-// which random text now and then has that look like ordinary text.
-func (s *squeezed) runs(w int) (runs []*run) {
-	for i := 0; i+w <= len(s.text); i++ {
-		switch {
-		case !s.eligible(i, w, strict):
-		case len(runs) > 0 && i <= runs[len(runs)-1].to:
-			runs[len(runs)-1].to = i + w
-		default:
-			runs = append(runs, &run{from: i, to: i + w})
+// once leaves out windows of what stands in the value at another place too, and
+// has others there: nothing might be left of it between them.
+func once(chosen []island) (kept []island) {
+	for _, c := range chosen {
+		if !slices.ContainsFunc(kept, c.again) {
+			kept = append(kept, c)
 		}
 	}
-	for _, r := range runs {
-		if r.from >= w/2 {
-			r.from += w - 2
-		}
-		if r.to <= len(s.text)-w/2 {
-			r.to = max(r.from, r.to-w+2)
-		}
-	}
-	return runs
+	return kept
+}
+
+func (i island) again(other island) bool {
+	return i.run != other.run && (bytes.Contains(i.run.random(), other.text()) || bytes.Contains(other.run.random(), i.text()))
 }
 
 // spread takes as many of the places as their runs allow, the first of them and

@@ -55,7 +55,12 @@ func (g *Guard) judge(l *lane, buf []byte, t *table, s span, closed bool) {
 			}
 		}
 		if s.end-s.start < minLong {
-			return
+			for s.start++; s.end-s.start >= minWidth && l.dense(s.start); s.start++ { // what is behind the run stands by itself
+			}
+			if s.end-s.start < minWidth {
+				return
+			}
+			s.reach &= 0xffff
 		}
 	}
 	g.mark(l, buf, s.start, s.end, s.owner)

@@ -43,7 +43,7 @@ func (t *table) scanNarrow(text []byte, seen int, found []span) []span {
 	next := max(0, seen-minWidth) // no window that begins before need be looked at
 	known := skipper{found}
 	for p := aligned(next); p+pieceLen <= len(text); p = max(p+stride, aligned(next)) {
-		if end := known.past(p); end != 0 {
+		if end := known.past(p, stride); end != 0 {
 			next = max(next, end-minWidth)
 			p = max(p, aligned(next))
 		}
@@ -125,7 +125,7 @@ func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span 
 			}
 			continue
 		}
-		if end := known.past(p); end > p+l.widest+l.stride {
+		if end := known.past(p, l.stride); end > p+l.widest+l.stride {
 			p = align(end - l.widest - 2*l.stride + 1)
 			continue
 		}
@@ -190,11 +190,11 @@ func (l *length) around(h *hasher, text []byte, p int) (from, to int) {
 // skipper passes over what was found before.
 type skipper struct{ spans []span }
 
-// past gives the end of what is known some way before place p and at it, or 0.
-func (k *skipper) past(p int) int {
+// past gives the end of what is known at place p and before it for so many characters, or 0: what begins there lies in it.
+func (k *skipper) past(p, before int) int {
 	for len(k.spans) > 0 {
 		if s := &k.spans[0]; s.end > p+minLong {
-			if s.start < p-stride {
+			if s.start < p-before {
 				return s.end
 			}
 			return 0

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,6 +41,42 @@ func TestWindowsAnywhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is passed over because it lies in what is found already does lie in it: of each window that is known, wherever it
+// stands among others, all characters are found.
+func TestNothingPassedOver(t *testing.T) {
+	r := newRand(41)
+	write := []func(string) string{
+		func(v string) string { return v }, base64Of, func(v string) string { return base64Of(base64Of(v)) }, strings.ToUpper,
+		func(v string) string { return fmt.Sprintf("%x", v) }, func(v string) string { return list(v, "%d", "") },
+	}
+	for round := range 1500 {
+		value := apiKey(r, round)
+		g := guardOf(t, Options{}, value)
+		var text []byte
+		for len(text) < 500 {
+			form := lettersAndDigits(write[r.IntN(len(write))](value))
+			at := r.IntN(len(form))
+			text = append(text, form[at:at+r.IntN(len(form)-at+1)]...)
+			text = append(text, random(r, base62, r.IntN(5))...)
+		}
+		text = append(text, make([]byte, slack)...)[:len(text)]
+		table := g.tables[0]
+		found := make([]bool, len(text))
+		for _, s := range table.scan(text, 0, nil) {
+			for i := s.start; i < s.end; i++ {
+				found[i] = true
+			}
+		}
+		for _, width := range []int{8, 12, 16, 24, 40, 64} {
+			for at := range text {
+				if s, ok := table.known(text, at, width); ok && slices.Contains(found[s.start:s.end], false) {
+					t.Fatalf("%q: %d characters from %d on are known, and not all found", text, width, at)
+				}
+			}
+		}
 	}
 }
 

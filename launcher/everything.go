@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -100,6 +101,9 @@ func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool, skip
 		s.quiet.Store(true)
 	}
 	choice := s.Default(ctx)
+	if all.Unread = s.away(choice); all.Unread != "" {
+		return all
+	}
 	names, err := choice.Store.List(ctx)
 	if err != nil {
 		all.Unread = err.Error()
@@ -130,4 +134,24 @@ func (s *Stores) fingerprints(ctx context.Context, key guard.Key, ask bool, skip
 		all.Unread = fmt.Sprintf("%d stored secrets cannot be read: %s", len(unread), strings.Join(unread, ", "))
 	}
 	return all
+}
+
+// away says that stored secrets are out of reach where the vault was taken because no keyring answers, as for an agent
+// that was started without the session's bus: they are in the keyring, and the vault has none of them. "" if there are
+// none such, or somebody chose the vault.
+func (s *Stores) away(choice secrets.Choice) string {
+	if choice.Absent == nil {
+		return ""
+	}
+	known, err := s.Keyring.Index.All()
+	if err != nil {
+		return err.Error()
+	}
+	maps.DeleteFunc(known, func(name string, meta secrets.Meta) bool {
+		return meta.Place != "" || secrets.Reserved(secrets.Ref{Path: name})
+	})
+	if len(known) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d stored secrets are not known: they are in the keyring, and %v", len(known), choice.Absent)
 }

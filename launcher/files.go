@@ -37,8 +37,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	if err != nil {
 		return errors.Join(append(wrong, err)...)
 	}
-	p.masks(f, masked)
-	return errors.Join(wrong...)
+	return errors.Join(append(wrong, p.masks(f, masked))...)
 }
 
 // devices are the device files that programs take for granted. Landlock has the ioctls of devices as a right of its
@@ -62,11 +61,9 @@ func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return Mistake(whyText(r)+": "+r.Path+": "+reason(err), "")
 	case r.Create != "":
-		resolved = r.Path
-		if parent, err := p.links.resolve(filepath.Dir(r.Path)); err == nil {
-			resolved = filepath.Join(parent, filepath.Base(r.Path))
-		}
-		p.create = append(p.create, creation{resolved, r.Create})
+		made := p.wanted(r)
+		resolved = made.path
+		p.create = append(p.create, made)
 	case r.When.Exists:
 		return nil
 	default:
@@ -82,6 +79,16 @@ func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) error {
 	return nil
 }
 
+// wanted is what a rule wants to be made, and where that will be.
+func (p *Plan) wanted(r profiles.PathRule) creation {
+	for dir := filepath.Dir(r.Path); dir != "/"; dir = filepath.Dir(dir) {
+		if resolved, err := p.links.resolve(dir); err == nil {
+			return creation{resolved + r.Path[len(dir):], r.Create}
+		}
+	}
+	return creation{r.Path, r.Create}
+}
+
 func whyText(r profiles.PathRule) string {
 	if s := r.Why.String(); s != "" {
 		return s
@@ -92,7 +99,7 @@ func whyText(r profiles.PathRule) string {
 // masks lists what stays closed or unchanged inside the rules: what the profile denies, credential paths and ward's
 // own files, and what it protects. A grant at the same path as a credential opens it; a grant below a mask makes the
 // mask step aside for it.
-func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
+func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) error {
 	for _, r := range f.Deny {
 		p.hide(r.Path, whyText(r), false)
 	}
@@ -102,20 +109,41 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) {
 	for _, own := range p.own {
 		p.hideOwn(own)
 	}
+	var wrong []error
 	for _, r := range f.Protect {
-		lifted := slices.ContainsFunc(f.Unprotect, func(u profiles.PathRule) bool { return sandbox.Within(u.Path, r.Path) })
-		resolved, err := p.links.resolve(r.Path)
-		switch {
-		case lifted:
-		case errors.Is(err, fs.ErrNotExist):
-			p.absent = append(p.absent, r.Path)
-		case err == nil:
-			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
-			if r.Path != resolved {
-				// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.
-				p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
+		lifted := false
+		for _, u := range f.Unprotect {
+			if u.Path != r.Path && sandbox.Within(u.Path, r.Path) {
+				wrong = append(wrong, Mistake(whyText(u)+": "+u.Path+": is protected as a part of "+r.Path, "unprotect all of that, or nothing"))
 			}
+			lifted = lifted || u.Path == r.Path
 		}
+		if !lifted {
+			p.protect(r)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// protect fixes a path. What is missing is made, if the rule says what and the command could make it.
+func (p *Plan) protect(r profiles.PathRule) {
+	resolved, err := p.links.resolve(r.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		made := p.wanted(r)
+		_, err := os.Lstat(made.path) // a link that leads nowhere cannot be made into something
+		if r.Create == "" || err == nil || !p.Policy.Explain(made.path, sandbox.Write).Allowed {
+			p.absent = append(p.absent, r.Path)
+			return
+		}
+		p.create = append(p.create, made)
+		resolved = made.path
+	} else if err != nil {
+		return
+	}
+	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
+	if r.Path != resolved {
+		// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.
+		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
 	}
 }
 

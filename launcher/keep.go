@@ -18,9 +18,12 @@ const marksKey = "marks"
 
 var errQuiet = errors.New("nobody is asked for this")
 
-// choose is the flag, else config.json, else what this machine has.
+// choose is the flag, else WARD_STORE, else config.json, else what this machine has.
 func (s *Stores) choose(ctx context.Context) secrets.Choice {
 	want, why := s.Want, "--store"
+	if want == "" { // commands without the flag have the variable all the same
+		want, why = os.Getenv("WARD_STORE"), "WARD_STORE"
+	}
 	if want == "" {
 		config, err := loadConfig()
 		if err != nil {
@@ -34,6 +37,10 @@ func (s *Stores) choose(ctx context.Context) secrets.Choice {
 		return secrets.Choice{Store: &s.Keyring, Name: "keyring", Why: why + " says so"}
 	case "vault":
 		return secrets.Choice{Store: &s.Vault, Name: "vault", Why: why + " says so"}
+	case "":
+	default:
+		err := Mistake(why+": not keyring or vault", "")
+		return secrets.Choice{Store: noStore{err}, Name: "none", Why: err.Error()}
 	}
 	return secrets.Default(ctx, &s.Keyring, &s.Vault)
 }

@@ -241,7 +241,8 @@ func TestQuote(t *testing.T) {
 // TestMistakesTogether: what is wrong in different places is said at once, each with its hint.
 func TestMistakesTogether(t *testing.T) {
 	root := tree(t, "home/project/")
-	_, err := NewPlan(load(t, bare), Options{Argv: []string{"no-such-command"}, Allow: []string{"/no/such"}, WorkDir: filepath.Join(root, "home"), AllowCWD: true}, host(root))
+	_, err := NewPlan(load(t, bare), Options{Argv: []string{"no-such-command"}, Allow: []string{"/no/such"}, Protect: []string{root + "/home"},
+		Unprotect: []string{root + "/home/project"}, WorkDir: filepath.Join(root, "home"), AllowCWD: true}, host(root))
 	var said []string
 	for _, e := range parts(err) {
 		if hintOf(e) == "" {
@@ -249,7 +250,8 @@ func TestMistakesTogether(t *testing.T) {
 		}
 		said = append(said, strings.ReplaceAll(e.Error(), root, ""))
 	}
-	want := []string{"--allow-cwd: /home holds the home directory", "no-such-command: command not found", "--allow: /no/such: no such file or directory"}
+	want := []string{"--allow-cwd: /home holds the home directory", "no-such-command: command not found", "--allow: /no/such: no such file or directory",
+		"--unprotect: /home/project: is protected as a part of /home"}
 	if !slices.Equal(said, want) {
 		t.Errorf("said %q\nwant %q", said, want)
 	}

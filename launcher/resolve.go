@@ -31,10 +31,10 @@ type resolving struct {
 // that it is given onto the supervisor's heap: it reads the user's from the descriptor of /proc/self/environ, which must
 // be opened while this process is still dumpable: by the caller who has hidden it (see Hide), else here.
 func beginResolver(environ *os.File) (*resolving, error) {
+	// The request has the key to the fingerprints, and the report has those: who had both could search for the values.
 	var pipes [3][2]*os.File // requests, values, reports
-	values := func() (read, write *os.File, err error) { return broker.Pair(false) }
-	for i, connect := range [...]func() (read, write *os.File, err error){os.Pipe, values, os.Pipe} {
-		read, write, err := connect()
+	for i := range pipes {
+		read, write, err := broker.Pair(false)
 		if err != nil {
 			return nil, fmt.Errorf("resolver: %w", err)
 		}
@@ -69,7 +69,7 @@ func (r *resolving) follow(reports *os.File) {
 	defer close(r.done)
 	r.err = r.read(reports)
 	reports.Close() // what was not understood is not read to its end, and the resolver must not wait for that
-	if err := r.cmd.Wait(); err != nil && len(r.report.Errors) == 0 && r.err == nil {
+	if err := r.cmd.Wait(); err != nil && len(r.report.Errors) == 0 && (r.err == nil || r.err == errNoReport) {
 		r.err = fmt.Errorf("resolver: %w", err)
 	}
 }
@@ -118,7 +118,7 @@ func (r *resolving) read(out io.Reader) error {
 	in := bufio.NewReader(out)
 	line, err := in.ReadBytes('\n')
 	if err == io.EOF {
-		return nil // it died without a word; Wait tells how
+		return errNoReport // Wait may tell how it died
 	}
 	if err != nil {
 		return fmt.Errorf("resolver: %w", err)
@@ -137,6 +137,9 @@ func (r *resolving) read(out io.Reader) error {
 		r.prints = append(r.prints, print)
 	}
 }
+
+// errNoReport: nobody knows what the command has, so that nothing of it would be masked.
+var errNoReport = errors.New("resolver: it ended without a report")
 
 // errInterrupted: somebody ended the launch while credentials were fetched.
 var errInterrupted = errors.New("interrupted before the command was started")

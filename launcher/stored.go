@@ -37,6 +37,9 @@ func (req request) stored(ctx context.Context, stores *Stores, rep *report) (fra
 		return nil
 	}
 	stores.Keyring.Quiet = req.Stored == storedQuiet
+	if away := stores.away(stores.Default(ctx)); away != "" {
+		rep.Notices = append(rep.Notices, away)
+	}
 	// What lies in the other store was marked under that one's key.
 	known, err := stores.Keep(ctx).Known()
 	if err != nil {

@@ -23,8 +23,8 @@ func claudeProfile() *Profile {
 		{Path: "~/.local/share/claude", When: When{Exists: true}, Why: Why{File: "claude", Line: 32, Text: "the installed versions"}},
 		{Path: "~/CLAUDE.md", When: When{Exists: true}, Why: Why{File: "claude", Line: 33, Text: "your instructions for every project"}},
 	}, Protect: []PathRule{
-		{Path: "~/.claude/settings.json", Why: Why{File: "claude", Line: 36, Text: "hooks, status line and helpers: commands that run outside"}},
-		{Path: "~/.claude/settings.local.json", Why: Why{File: "claude", Line: 36, Text: "hooks, status line and helpers: commands that run outside"}},
+		{Path: "~/.claude/settings.json", Create: "json", Why: Why{File: "claude", Line: 36, Text: "hooks, status line and helpers: commands that run outside"}},
+		{Path: "~/.claude/settings.local.json", Create: "json", Why: Why{File: "claude", Line: 36, Text: "hooks, status line and helpers: commands that run outside"}},
 		{Path: "~/.claude/hooks", Create: "dir", Why: Why{File: "claude", Line: 37, Text: "programs, and prompts that may start programs, of every later session"}},
 		{Path: "~/.claude/plugins", Create: "dir", Why: Why{File: "claude", Line: 37, Text: "programs, and prompts that may start programs, of every later session"}},
 		{Path: "~/.claude/commands", Create: "dir", Why: Why{File: "claude", Line: 37, Text: "programs, and prompts that may start programs, of every later session"}},
@@ -75,7 +75,7 @@ func claudeProfile() *Profile {
 		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "ANTHROPIC_AUTH_TOKEN"}, Var: "ANTHROPIC_AUTH_TOKEN", Optional: true, Why: Why{File: "claude", Line: 69, Text: "the token for a gateway, where there is one"}},
 		EnvCredential{Ref: secrets.Ref{Scheme: "env", Path: "CLAUDE_CODE_OAUTH_TOKEN"}, Var: "CLAUDE_CODE_OAUTH_TOKEN", Optional: true, Why: Why{File: "claude", Line: 70, Text: "a long-lived login, where there is one"}},
 	}, Sources: []Source{
-		{Name: "claude", SHA256: [32]uint8{0x26, 0xaa, 0x96, 0x8d, 0xb8, 0x84, 0x25, 0xac, 0xcd, 0xf, 0x17, 0xd5, 0x74, 0x79, 0xa5, 0x58, 0x30, 0xcd, 0x82, 0x93, 0x6f, 0x9d, 0xee, 0xa8, 0x6d, 0xb2, 0xb7, 0xe6, 0x8d, 0xbd, 0xc7, 0x85}},
+		{Name: "claude", SHA256: [32]uint8{0xdb, 0x78, 0x8a, 0x1b, 0x88, 0x11, 0x19, 0x4f, 0x8c, 0x6, 0x4c, 0x8c, 0x9b, 0x4b, 0xad, 0xb, 0x8e, 0x53, 0x23, 0x1d, 0x9, 0x39, 0xc9, 0x9b, 0xd9, 0x83, 0x9c, 0x33, 0x93, 0x6a, 0xc7, 0xb}},
 	}}
 }
 

@@ -76,14 +76,15 @@ func (w Why) MarshalJSON() ([]byte, error) { return json.Marshal(w.Text) }
 
 // Filesystem holds what may be reached. A grant covers a directory with everything in it, or one file.
 // Reading includes executing. A grant whose path is missing is a mistake unless When has "exists" or
-// Create says what to make; a missing path in Deny, Protect or Unprotect is none.
+// Create says what to make; a missing path in Deny, Protect or Unprotect is none. What is missing in
+// Protect can be kept from being made only if Create says what to make: a mount covers what is there.
 // Of the rules around a path the longest counts; at equal depth Deny beats Protect beats a grant. The launcher applies them.
 type Filesystem struct {
 	Allow     []PathRule `json:"allow,omitempty"`   // read and write
 	Read      []PathRule `json:"read,omitempty"`    // read
 	Write     []PathRule `json:"write,omitempty"`   // write without read
 	Deny      []PathRule `json:"deny,omitempty"`    // neither, whatever wider rule grants it
-	Protect   []PathRule `json:"protect,omitempty"` // may be read where granted, never changed, replaced or created
+	Protect   []PathRule `json:"protect,omitempty"` // may be read where granted, never changed or replaced
 	Unprotect []PathRule `json:"unprotect,omitempty"`
 }
 
@@ -98,8 +99,9 @@ func (f *Filesystem) lists() []ruleList {
 		{"unprotect", &f.Unprotect}}
 }
 
-// PathRule is a path with its conditions; a profile may write it as the path alone. The path is absolute, or starts with ~ or a variable, or is relative to the working directory. It never
-// holds "..". Only in Network.AllowUnixSockets may it hold "*". After Expand it is absolute and clean.
+// PathRule is a path with its conditions; a profile may write it as the path alone. The path is absolute, or starts with
+// ~ or a variable, or is relative to the working directory. It never holds "..". Only in Network.AllowUnixSockets may it
+// hold "*". After Expand it is absolute and clean.
 type PathRule struct {
 	Path string `json:"path"`
 	When When   `json:"when,omitzero"`

@@ -37,7 +37,8 @@ func Begin(nested bool, without ...Layer) (*Early, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	orders, order, err := os.Pipe()
+	// No pipe: until both ends hide, other processes of the user could open it in /proc/PID/fd, and write an order.
+	orders, order, err := streamPair()
 	if err != nil {
 		unix.Close(ours.fd)
 		return nil, fmt.Errorf("order: %w", err)
@@ -55,6 +56,14 @@ func Begin(nested bool, without ...Layer) (*Early, error) {
 		return nil, fmt.Errorf("stage two: %w", err)
 	}
 	return e, nil
+}
+
+func streamPair() (read, write *os.File, err error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(ends[0]), "order"), os.NewFile(uintptr(ends[1]), "order"), nil
 }
 
 // fork starts the process, without the namespaces if the kernel refuses them.
@@ -133,7 +142,7 @@ func (e *Early) send(o order, files []*os.File) error {
 	if err := e.control.send(doFiles, have, fds...); err != nil {
 		return err
 	}
-	// A pipe takes 64 KiB at once, and an order may be larger. If stage two ends first, its own words say why.
+	// A socket takes some 200 KiB at once, and an order may be larger. If stage two ends first, its own words say why.
 	go func() {
 		e.order.Write(data)
 		e.order.Close()

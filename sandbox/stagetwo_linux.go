@@ -27,7 +27,7 @@ const (
 	fdValues  = 5 // only if order.Values, and only after takeFiles
 )
 
-// order is what the supervisor asks of stage two. It travels as JSON through a pipe; strings that come from users and
+// order is what the supervisor asks of stage two. It travels as JSON through a socket; strings that come from users and
 // may be any bytes are byte slices, since JSON would replace what is not UTF-8.
 type order struct {
 	Policy   Policy

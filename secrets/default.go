@@ -10,6 +10,8 @@ type Choice struct {
 	Store Store
 	Name  string // "keyring" or "vault"
 	Why   string // one sentence for people, without a full stop
+	// Absent is why it is not the keyring, where nobody chose and no keyring answers.
+	Absent error
 }
 
 // Default takes the keyring if one answers, be it locked (going elsewhere would
@@ -21,10 +23,10 @@ func Default(ctx context.Context, k *Keyring, v *Vault) Choice {
 		if v.Exists() {
 			why += "; what is in the vault " + v.Dir + " is reached by vault://NAME"
 		}
-		return Choice{k, "keyring", why}
+		return Choice{Store: k, Name: "keyring", Why: why}
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		err = e.Err // its place is said already
 	}
-	return Choice{v, "vault", "the vault " + v.Dir + ", since no keyring answers: " + err.Error()}
+	return Choice{Store: v, Name: "vault", Why: "the vault " + v.Dir + ", since no keyring answers: " + err.Error(), Absent: err}
 }

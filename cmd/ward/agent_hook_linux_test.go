@@ -168,9 +168,9 @@ func TestAgentHookInstalled(t *testing.T) {
 }
 
 // bare runs the agent without ward.
-func (h *hooked) bare(t *testing.T, p *person) {
+func (h *hooked) bare(t *testing.T, p *person, more ...string) {
 	t.Helper()
-	cmd := h.command(t, h.agent()...)
+	cmd := h.command(t, h.agent(more...)...)
 	cmd.Env[0] = "PATH=" + h.bin + ":" + os.Getenv("PATH")
 	if p.uid == 0 {
 		cmd.Env = append(cmd.Env, "IS_SANDBOX=1")
@@ -178,5 +178,60 @@ func (h *hooked) bare(t *testing.T, p *person) {
 	var exit *exec.ExitError
 	if out, err := cmd.CombinedOutput(); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// A hook that cannot answer, here because its program is gone, stops the agent before the model is asked: of itself the
+// agent would go on with the output as it was.
+func TestAgentHookGone(t *testing.T) {
+	p := one(t)
+	h := newHooked(t, p, `cat .env`, `cat .env; exit 3`)
+	p.installGone(t, "claude")
+	h.bare(t, p)
+	if leaked := h.asked(); len(leaked) > 0 {
+		t.Errorf("the provider got parts of %q", leaked)
+	}
+	if len(h.standin.wire()) == 0 {
+		t.Error("the agent asked nothing: this test cannot fail")
+	}
+}
+
+// installGone installs the hook of a ward that is not there any more.
+func (p *person) installGone(t *testing.T, agent string) {
+	t.Helper()
+	gone := filepath.Join(p.home, "ward")
+	program, err := os.ReadFile(p.ward)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(gone, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if o := end(t, p.command(t, gone, "guard", "install", agent, "--yes")); o.code != 0 {
+		t.Fatalf("guard install: %+v", o)
+	}
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What could not be checked does not reach the model later either, when the person goes on with the conversation.
+func TestAgentHookUnchecked(t *testing.T) {
+	p := one(t)
+	h := newHooked(t, p, `cat .env`)
+	if o := end(t, h.command(t, p.ward, "guard", "install", "claude", "--yes")); o.code != 0 {
+		t.Fatalf("guard install: %+v", o)
+	}
+	p.env = append(p.env, "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere")
+	h.bare(t, p)
+	if results := h.standin.toolResults(); len(results) > 0 {
+		t.Errorf("the agent was not stopped: the provider got %q", results)
+	}
+	h.bare(t, p, "--continue")
+	if leaked := h.asked(); len(leaked) > 0 {
+		t.Errorf("the provider got parts of %q", leaked)
+	}
+	if results := h.standin.toolResults(); len(results) != 1 || strings.Contains(results[0], "DEBUG") {
+		t.Errorf("the provider got %q, want the one result with nothing in it", results)
 	}
 }

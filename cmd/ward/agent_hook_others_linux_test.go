@@ -149,6 +149,14 @@ func TestAgentHookCodex(t *testing.T) {
 	if out := p.node(t, bin, exec...); !strings.Contains(bare.sent(), value) {
 		t.Errorf("without ward the model was not sent the value: this test cannot fail\n%s", out)
 	}
+
+	p.installGone(t, "codex")
+	gone := newOneCall(t, m.tool, m.args)
+	p.agentHome(t, ".codex/config.toml", fmt.Sprintf("model = \"gpt-5\"\nmodel_provider = \"here\"\n[model_providers.here]\nname = \"here\"\nbase_url = \"%s/v1\"\nwire_api = \"responses\"\n", gone.URL))
+	exec = append([]string{"codex", "exec", "--dangerously-bypass-hook-trust"}, exec[2:]...)
+	if out := p.node(t, bin, exec...); strings.Contains(gone.sent(), value) || !strings.Contains(gone.sent(), "function_call_output") {
+		t.Errorf("with a hook that is gone: %d requests, want that the model is sent a result without the value\n%s", len(gone.bodies), out)
+	}
 }
 
 // Gemini CLI with an installed hook.
@@ -177,4 +185,11 @@ func TestAgentHookGemini(t *testing.T) {
 	m := newOneCall(t, bare.tool, args)
 	p.env = append(env, "GOOGLE_GEMINI_BASE_URL="+m.URL)
 	m.masked(t, value, p.node(t, bin, argv...))
+
+	p.installGone(t, "gemini")
+	gone := newOneCall(t, bare.tool, args)
+	p.env = append(env, "GOOGLE_GEMINI_BASE_URL="+gone.URL)
+	if out := p.node(t, bin, argv...); strings.Contains(gone.sent(), value) || !strings.Contains(gone.sent(), "functionResponse") {
+		t.Errorf("with a hook that is gone: %d requests, want that the model is sent a result without the value\n%s", len(gone.bodies), out)
+	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"ward/guard"
 	"ward/launcher"
@@ -27,6 +29,8 @@ func (guardCmd) Help() string {
 type guardHookCmd struct {
 	Agent   string `enum:",claude,codex,gemini,cursor" default:"" placeholder:"claude|codex|gemini|cursor" help:"Whose hook this is. Default: told from what it sends."`
 	OnError string `enum:"stop,pass" default:"stop" help:"What happens to output that cannot be checked: ${enum}."`
+
+	Within time.Duration `default:"45s" help:"How long the check may take before it counts as one that cannot be made."`
 }
 
 // Help is the example of `ward guard hook --help`.
@@ -43,20 +47,15 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return &exit{2, err}
 	}
-	payload, err := io.ReadAll(io.LimitReader(os.Stdin, maxPayload+1))
-	if err != nil {
-		payload = nil
-	}
-	hook := guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: func(text []byte) ([]byte, error) {
-		return maskStored(text, environ)
-	}}
-	if brokerAddr() != "" {
-		hook.Mask = maskInside
-	}
-	if len(payload) > maxPayload {
-		hook.Mask = func([]byte) ([]byte, error) { return nil, fmt.Errorf("it has more than %d bytes", maxPayload) }
-	}
-	answer := hook.Answer(payload)
+	// Agents wait for a minute, and some go on then as if there was no hook.
+	ctx, stop := context.WithTimeout(context.Background(), c.Within)
+	defer stop()
+	answer := c.answer(guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: func(text []byte) ([]byte, error) {
+		if brokerAddr() != "" {
+			return maskInside(ctx, text)
+		}
+		return maskStored(ctx, text, environ)
+	}})
 	if len(answer.Stdout) > 0 {
 		if _, err := stdout.Write(append(answer.Stdout, '\n')); err != nil {
 			return &exit{code: 2, err: err}
@@ -71,23 +70,37 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 	return nil
 }
 
+// answer reads the payload. What is too much of it is read to its end: an agent that cannot write takes the hook for one
+// that failed.
+func (c *guardHookCmd) answer(hook guard.Hook) guard.Answer {
+	payload, err := io.ReadAll(io.LimitReader(os.Stdin, maxPayload+1))
+	if err == nil && len(payload) > maxPayload {
+		_, err = io.Copy(io.Discard, os.Stdin)
+		err = cmp.Or(err, fmt.Errorf("the payload has more than %d bytes", maxPayload))
+	}
+	if err != nil {
+		return hook.Unchecked(err)
+	}
+	return hook.Answer(payload)
+}
+
 // maskInside asks the launch, which alone knows its secrets.
-func maskInside(text []byte) ([]byte, error) {
+func maskInside(ctx context.Context, text []byte) ([]byte, error) {
 	c, err := broker.Dial(brokerAddr())
 	if err != nil {
 		return nil, fmt.Errorf("ward's launch does not answer: %w", err)
 	}
 	defer c.Close()
-	return c.Mask(context.Background(), text)
+	return c.Mask(ctx, text)
 }
 
 // maskStored reads the default store for one text: this process ends right after.
-func maskStored(text []byte, environ io.ReaderAt) ([]byte, error) {
+func maskStored(ctx context.Context, text []byte, environ io.ReaderAt) ([]byte, error) {
 	key, err := guard.NewKey()
 	if err != nil {
 		return nil, err
 	}
-	stored, err := launcher.ReadStored(context.Background(), key, environ)
+	stored, err := launcher.ReadStored(ctx, key, environ)
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func secretValue() string {
 	return markable(func() string { return "sk-7" + (rand.Text() + rand.Text())[:36] })
 }
 
-// markable is the first of random values that the guard can know by marks: of this length one in some hundred has none.
+// markable is the first of random values that the guard can know by marks: of this length one in some thousand has none.
 func markable(value func() string) string {
 	for {
 		if v := value(); guard.MakeMarks(guard.Key{}, []byte(v)) != nil {

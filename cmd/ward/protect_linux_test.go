@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,5 +106,37 @@ func TestProtectedAppears(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// What runs outside in Claude Code's later sessions is made before its first launch, so that it cannot plant it; also where
+// the home directory is reached by a link. A link that leads nowhere is left alone.
+func TestProtectedIsMade(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		try := func(want string) {
+			t.Helper()
+			o := end(t, p.run(t, "--silent", "-p", "claude", "--", "sh", "-c", `cd ~/.claude
+				for f in settings.json hooks/x plugins/x agents/x; do echo x > $f && echo "$f is written"; done
+				mv hooks other || rm -r plugins || mkdir skills || echo x > mine; cat settings.json mine`))
+			if o.stdout != want {
+				t.Errorf("got %q, want %q: %s", o.stdout, want, o.stderr)
+			}
+		}
+		try("{}\nx\n")
+		if entries, err := os.ReadDir(filepath.Join(p.home, ".claude/hooks")); err != nil || len(entries) > 0 {
+			t.Errorf("hooks hold %v, %v", entries, err)
+		}
+		real := p.home
+		p.home += "-link"
+		if err := errors.Join(os.RemoveAll(filepath.Join(real, ".claude")), os.Symlink(real, p.home)); err != nil {
+			t.Fatal(err)
+		}
+		try("{}\nx\n")
+		t.Cleanup(func() { os.Remove(p.home) })
+		hooks := filepath.Join(real, ".claude/hooks")
+		if err := errors.Join(os.Remove(hooks), os.Symlink("nowhere", hooks)); err != nil {
+			t.Fatal(err)
+		}
+		try("{}\nx\n")
 	})
 }

@@ -18,27 +18,33 @@ import (
 type event struct {
 	name    string
 	matcher bool // the agent wants to be told which tools
+	closed  bool // the agent can be told to stop where the hook itself fails, and stopping there keeps the output back
 }
 
 // events are those that ward has to be asked at.
 func events(agent guard.Agent) []event {
 	switch agent {
 	case guard.Claude:
-		return []event{{"PostToolUse", true}, {"PostToolUseFailure", true}, {"PostToolBatch", false}}
+		return []event{{name: "PostToolUse", matcher: true}, {name: "PostToolUseFailure", matcher: true}, {name: "PostToolBatch", closed: true}}
 	case guard.Codex:
-		return []event{{"PostToolUse", true}}
+		return []event{{name: "PostToolUse", matcher: true}}
 	case guard.GeminiCLI:
-		return []event{{"AfterTool", true}}
+		return []event{{name: "AfterTool", matcher: true}}
 	}
-	return []event{{"postToolUse", false}, {"afterShellExecution", false}, {"beforeReadFile", false}}
+	return []event{{name: "postToolUse"}, {name: "afterShellExecution"}, {name: "beforeReadFile", closed: true}}
 }
 
-// patience is how long an agent waits for an answer, in seconds, before it goes on without one.
+// patience is how long an agent waits for an answer, in seconds, before the hook has failed.
 const patience = 60
 
-// command is what an agent's shell runs. mark tells it from other hooks.
+// command is what an agent's shell runs. mark tells it from other hooks. Codex and Gemini CLI pass a hook over that is
+// gone or was killed, and take 2 for a block: what the shell says of it is what their model gets.
 func command(agent guard.Agent, self string) string {
-	return quoted(self) + mark + string(agent)
+	line := quoted(self) + mark + string(agent)
+	if agent == guard.Codex || agent == guard.GeminiCLI {
+		line += " || exit 2"
+	}
+	return line
 }
 
 const mark = " guard hook --agent "
@@ -54,16 +60,25 @@ func quoted(word string) string {
 }
 
 // entry is an agent's element of the list of one event. What each wants is in its documentation; Gemini counts
-// milliseconds.
+// milliseconds. A hook that is gone, is killed or takes too long is passed over by Claude Code and Cursor unless its entry
+// says otherwise, which Claude Code does since 2.1.295; older ones do not look at that.
 func entry(agent guard.Agent, e event, self string) map[string]any {
 	line := command(agent, self)
 	switch agent {
 	case guard.Cursor:
-		return map[string]any{"command": line, "timeout": patience}
+		one := map[string]any{"command": line, "timeout": patience}
+		if e.closed {
+			one["failClosed"] = true
+		}
+		return one
 	case guard.GeminiCLI:
 		return map[string]any{"matcher": ".*", "hooks": []any{map[string]any{"type": "command", "name": "ward", "command": line, "timeout": patience * 1000}}}
 	}
-	one := map[string]any{"hooks": []any{map[string]any{"type": "command", "command": line, "timeout": patience}}}
+	hook := map[string]any{"type": "command", "command": line, "timeout": patience}
+	if e.closed {
+		hook["onFailure"] = "block"
+	}
+	one := map[string]any{"hooks": []any{hook}}
 	if e.matcher {
 		one["matcher"] = "*"
 	}

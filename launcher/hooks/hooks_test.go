@@ -13,14 +13,20 @@ import (
 
 const self = "/opt/my ward/ward"
 
-func line(agent guard.Agent) string { return `'/opt/my ward/ward' guard hook --agent ` + string(agent) }
+func line(agent guard.Agent) string {
+	line := `'/opt/my ward/ward' guard hook --agent ` + string(agent)
+	if agent == guard.Codex || agent == guard.GeminiCLI {
+		line += " || exit 2"
+	}
+	return line
+}
 
 // What a user has written stays as it is written; ward's hooks come behind his.
 func TestAdd(t *testing.T) {
 	bash := func(command string) string {
 		return `{"hooks":[{"command":"` + command + `","timeout":60,"type":"command"}],"matcher":"*"}`
 	}
-	batch := `{"hooks":[{"command":"` + line(guard.Claude) + `","timeout":60,"type":"command"}]}`
+	batch := `{"hooks":[{"command":"` + line(guard.Claude) + `","timeout":60,"type":"command","onFailure":"block"}]}`
 	all := `"PostToolUse":[` + bash(line(guard.Claude)) + `],"PostToolUseFailure":[` + bash(line(guard.Claude)) + `],"PostToolBatch":[` + batch + `]`
 	for name, c := range map[string]struct {
 		agent    guard.Agent
@@ -31,15 +37,16 @@ func TestAdd(t *testing.T) {
 		"other settings": {guard.Claude, "{\n    \"model\": \"x\"\n}\n", `{"model":"x","hooks":{` + all + `}}`, []string{"\n    \"model\": \"x\""}},
 		"other hooks": {guard.Claude, `{"hooks":{"Stop":[{"hooks":[]}],"PostToolUse":[{"matcher":"Edit","hooks":[{"type":"command","command":"fmt"}]}]}}`,
 			`{"hooks":{"Stop":[{"hooks":[]}],"PostToolUse":[{"matcher":"Edit","hooks":[{"type":"command","command":"fmt"}]},` + bash(line(guard.Claude)) + `],"PostToolUseFailure":[` + bash(line(guard.Claude)) + `],"PostToolBatch":[` + batch + `]}}`, nil},
-		"an older ward": {guard.Claude, `{"hooks":{"PostToolUse":[` + bash("/old/ward guard hook --agent claude") + `]}}`, `{"hooks":{` + all + `}}`, nil},
-		"comments":      {guard.Claude, "{\n  // mine\n  \"model\": \"x\", /* too */\n}\n", `{"model":"x","hooks":{` + all + `}}`, []string{"// mine", "/* too */"}},
-		"codex":         {guard.Codex, "{}", `{"hooks":{"PostToolUse":[` + bash(line(guard.Codex)) + `]}}`, nil},
+		"an older ward":        {guard.Claude, `{"hooks":{"PostToolUse":[` + bash("/old/ward guard hook --agent claude") + `]}}`, `{"hooks":{` + all + `}}`, nil},
+		"a flag of the user's": {guard.Claude, `{"hooks":{"PostToolUse":[` + bash("/old/ward guard hook --agent claude --on-error pass") + `]}}`, `{"hooks":{` + all + `}}`, nil},
+		"comments":             {guard.Claude, "{\n  // mine\n  \"model\": \"x\", /* too */\n}\n", `{"model":"x","hooks":{` + all + `}}`, []string{"// mine", "/* too */"}},
+		"codex":                {guard.Codex, "{}", `{"hooks":{"PostToolUse":[` + bash(line(guard.Codex)) + `]}}`, nil},
 		"gemini": {guard.GeminiCLI, `{"hooks":{"disabled":["a"]}}`,
 			`{"hooks":{"disabled":["a"],"AfterTool":[{"matcher":".*","hooks":[{"type":"command","name":"ward","command":"` + line(guard.GeminiCLI) + `","timeout":60000}]}]}}`, nil},
-		"cursor": {guard.Cursor, "", `{"version":1,"hooks":{"postToolUse":[X],"afterShellExecution":[X],"beforeReadFile":[X]}}`, nil},
+		"cursor": {guard.Cursor, "", `{"version":1,"hooks":{"postToolUse":[X],"afterShellExecution":[X],"beforeReadFile":[Y]}}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := strings.ReplaceAll(c.want, "X", `{"command":"`+line(guard.Cursor)+`","timeout":60}`)
+			want := strings.NewReplacer("X", `{"command":"`+line(guard.Cursor)+`","timeout":60}`, "Y", `{"command":"`+line(guard.Cursor)+`","timeout":60,"failClosed":true}`).Replace(c.want)
 			got, err := Add(c.agent, []byte(c.in), self)
 			if err != nil || !sameJSON(t, got, []byte(want)) {
 				t.Fatalf("%v\ngot  %s\nwant %s", err, got, want)
@@ -63,6 +70,26 @@ func TestAdd(t *testing.T) {
 				t.Errorf("removed: %s, want what was there before: %s", gone, c.in)
 			}
 		})
+	}
+}
+
+// What the user wrote, to the byte, is still there, and is what remains when the hooks are taken out.
+func TestAddKeepsLayout(t *testing.T) {
+	lines := func(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") } // hujson puts one of its own
+	for _, text := range []string{
+		"{\n  \"permissions\": { \"allow\": [\"Bash(ls)\", \"Read\"] },\n\n  \"model\": \"x\"\n}\n",
+		"{\r\n    \"model\": \"x\"\r\n}\r\n", "{\"model\":\"x\"}", "{\n\t\"model\": \"x\"\n}\n", "{\n  // mine\n  \"model\": \"x\"\n}\n",
+	} {
+		added, err := Add(guard.Claude, []byte(text), self)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if mine := strings.TrimRight(text, "\r\n}"); !bytes.HasPrefix(added, []byte(mine)) {
+			t.Errorf("%q became\n%s", text, added)
+		}
+		if gone, err := Remove(guard.Claude, added); err != nil || lines(gone) != lines([]byte(text)) {
+			t.Errorf("%q, added and removed: %q, %v", text, gone, err)
+		}
 	}
 }
 
@@ -141,8 +168,8 @@ func TestForRun(t *testing.T) {
 	}
 	// The digest is made as Codex 0.169 was seen to make it.
 	got, err := ForRun([]string{"codex", "exec"}, "/tmp/ward", nil)
-	want := []string{"codex", "-c", "features.hooks=true", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="/tmp/ward guard hook --agent codex",timeout=60}]}]`,
-		"-c", `hooks.state={"/<session-flags>/config.toml:post_tool_use:0:0"={trusted_hash="sha256:a52513e88d4513fd9a2c4e6bee16ca3dc5424de5b349486df1c570a99d72d53c"}}`, "exec"}
+	want := []string{"codex", "-c", "features.hooks=true", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="/tmp/ward guard hook --agent codex || exit 2",timeout=60}]}]`,
+		"-c", `hooks.state={"/<session-flags>/config.toml:post_tool_use:0:0"={trusted_hash="sha256:cb795443745d8bc02f63509cfb6e6c8a595e91685d222b80c1d2f8b7550b285d"}}`, "exec"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v\ngot  %q\nwant %q", err, got, want)
 	}

@@ -113,17 +113,25 @@ func patch(tree *hujson.Value, ops []op) error {
 	return tree.Patch(text)
 }
 
-// pretty lays a file out by its own indent. One that has comments stays as it is, and what was added stands on one line:
-// hujson's layout would put commas at the ends of lists, which not every agent reads.
+// pretty lays a file out by its own indent, if all of it was laid out so before. One that has comments, or another layout,
+// stays as it is, and what was added stands on one line: hujson's layout would put commas at the ends of lists, which not
+// every agent reads.
 func pretty(before []byte, tree hujson.Value) []byte {
-	if !tree.IsStandard() {
+	if laid, ok := laidOut(before, indent(before)); !ok || !bytes.Equal(laid, bytes.TrimSpace(before)) {
 		return tree.Pack()
 	}
+	laid, ok := laidOut(tree.Pack(), indent(before))
+	if !ok {
+		return tree.Pack()
+	}
+	return append(laid, '\n')
+}
+
+// laidOut says no where the text has comments.
+func laidOut(text []byte, indent string) ([]byte, bool) {
 	var b bytes.Buffer
-	if json.Indent(&b, tree.Pack(), "", indent(before)) != nil {
-		return tree.Pack()
-	}
-	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n')
+	err := json.Indent(&b, text, "", indent)
+	return bytes.TrimSpace(b.Bytes()), err == nil
 }
 
 // indent is what a file's first line inside is indented by.
@@ -189,7 +197,8 @@ func ours(agent guard.Agent, element any) bool {
 		return len(inner) == 1 && ours(agent, inner[0])
 	}
 	line, _ := m["command"].(string)
-	return strings.HasSuffix(line, mark+string(agent))
+	_, flags, found := strings.Cut(line, mark+string(agent))
+	return found && (flags == "" || flags[0] == ' ')
 }
 
 // same says whether every hook is there already, and calls this ward.

@@ -1,0 +1,191 @@
+package guard
+
+import (
+	"bytes"
+	"math/bits"
+)
+
+// run is a stretch of a value that is one secret, as far as can be seen: all of
+// it is random. What stands around it everybody may know: the names in a .env,
+// the words of a note, a vendor's prefix.
+type run struct {
+	text     []byte // squeezed, of the whole part
+	from, to int    // in it
+	inner    bool   // a letter or digit of the value stands right before the part
+	left     int    // how many of its windows may be marked
+	end      int    // of the last one that is
+}
+
+// random is what of the text is random.
+func (r *run) random() []byte { return r.text[r.from:r.to] }
+
+// mayMark is how many of its windows of width w may be marked.
+func (r *run) mayMark(w int) int {
+	each := r.each()
+	return int((each*float64(r.to-r.from) - spareBits) / (each * float64(w)))
+}
+
+// each is how many bits a character of the run holds. Letters of a kind that is
+// rare in it may all be known: the x of 0x, or a name that was not left out.
+func (r *run) each() float64 {
+	text := r.random()
+	kinds, _ := kindsOf(text)
+	upper, lower, beyondF := 0, 0, 0
+	for _, c := range text {
+		k := class(c)
+		if k >= 10 {
+			upper += oneIf(k < 36)
+			lower += oneIf(k >= 36)
+			beyondF += oneIf((k-10)%26 >= 6)
+		}
+	}
+	for kind, n := range map[uint8]int{kindUpper: upper, kindLower: lower, kindBeyondF: beyondF} {
+		if n*8 < len(text) {
+			kinds &^= kind
+		}
+	}
+	return perCharacter(kinds)
+}
+
+// runs gives the stretches of raw, whose squeezed form s is, that are random
+// each by itself. First what is written apart is taken apart, then what is
+// ordinary text is left out.
+func (s *squeezed) runs(raw []byte) (found []*run) {
+	for from, to := 0, 0; from < len(s.text); from = to {
+		to = s.next(raw, from, len(s.text), " \t\r\n")
+		if manySymbols(raw[s.steps[from] : s.steps[to-1]+1]) {
+			found = append(found, s.random(from, to)...)
+			continue
+		}
+		for first := from; first < to; {
+			end := s.next(raw, first, to, apart)
+			known := s.steps[first] + int32(prefixLen(raw[s.steps[first]:]))
+			for first < end && s.steps[first] < known {
+				first++
+			}
+			found = append(found, s.random(first, end)...)
+			first = end
+		}
+	}
+	return found
+}
+
+// apart is what may stand between two secrets that one value holds: all that
+// base64 has not.
+const apart = " \t\r\n!\"#$%&'()*,.:;<=>?@[\\]^`{|}~"
+
+// next is the first character after from, and up to to, before which one of the symbols stands.
+func (s *squeezed) next(raw []byte, from, to int, symbols string) int {
+	for i := from + 1; i < to; i++ {
+		if s.gap(i) && bytes.ContainsAny(raw[s.steps[i-1]+1:s.steps[i]], symbols) {
+			return i
+		}
+	}
+	return to
+}
+
+// gap reports whether something stands between characters i-1 and i.
+func (s *squeezed) gap(i int) bool { return s.steps[i]-s.steps[i-1] > 1 }
+
+// manySymbols reports whether word is a password with symbols, not something
+// that symbols divide: it has four different ones, and nowhere 20 characters
+// without any.
+func manySymbols(word []byte) bool {
+	var seen [2]uint64
+	last := 0
+	for i, c := range word {
+		if bytes.IndexByte([]byte(apart), c) < 0 {
+			continue
+		}
+		if i-last > 20 {
+			return false
+		}
+		last = i
+		seen[c>>6] |= 1 << (c & 63)
+	}
+	return len(word)-last <= 20 && bits.OnesCount64(seen[0])+bits.OnesCount64(seen[1]) >= 4
+}
+
+// What a text must be likelier by as ordinary text than as a random one to be
+// taken for that, in sixteenths of a bit. At the end of what is random, where a
+// symbol divides the two, any difference will do. Random text reaches the others
+// so rarely that of a thousand values one loses all marks by it.
+const (
+	wordBits = 6 * 16 // between two symbols
+	edgeBits = 8 * 16 // at an end, where nothing divides it from what is random
+)
+
+// random gives what is random of the characters from from to to: not words
+// between symbols, and not what is ordinary at the ends.
+func (s *squeezed) random(from, to int) (found []*run) {
+	odds := s.odds(from, to)
+	first := from // of the run
+	for i := from; i < to; {
+		end, sum := i+1, int32(0)
+		for ; end < to && !s.gap(end); end++ {
+			sum += odds[end-from]
+		}
+		if sum <= -wordBits {
+			found = append(found, s.trim(first, i, odds[first-from:])...)
+			first = end
+		}
+		i = end
+	}
+	return append(found, s.trim(first, to, odds[first-from:])...)
+}
+
+// odds tells of each character how much likelier it is, after the one before,
+// in random text than in ordinary text. Capitals count as small letters, as
+// names are written in them alone.
+func (s *squeezed) odds(from, to int) []int32 {
+	kinds, _ := kindsOf(s.text[from:to])
+	even := int32(83) // 16 * log2(36): a letter or a digit
+	if kinds&kindBeyondF == 0 {
+		even = 16 * 4
+	}
+	odds := make([]int32, to-from)
+	for i := from + 1; i < to; i++ {
+		if !s.gap(i) {
+			odds[i-from] = int32(surprisal(small(s.text[i-1]), small(s.text[i]))) - even
+		}
+	}
+	return odds
+}
+
+// trim leaves out what is ordinary at the ends of a stretch.
+func (s *squeezed) trim(from, to int, odds []int32) []*run {
+	least, sum, first := int32(0), int32(0), from
+	for i := from + 1; i < to; i++ {
+		if here := sum + s.needs(i); here < least {
+			least, first = here, i
+		}
+		sum += odds[i-from]
+	}
+	least, sum = 0, 0
+	last := to
+	for i := to - 1; i > first; i-- {
+		if here := sum + s.needs(i); here < least {
+			least, last = here, i
+		}
+		sum += odds[i-from]
+	}
+	if first == last {
+		return nil
+	}
+	return []*run{{text: s.text, from: first, to: last}}
+}
+
+// needs is what a text must have to be left out that ends, or begins, before character i.
+func (s *squeezed) needs(i int) int32 {
+	if s.gap(i) {
+		return 0
+	}
+	return edgeBits
+}
+
+func small(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
