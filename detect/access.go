@@ -25,7 +25,6 @@ const (
 	Lock           Action = "lock"
 	Check          Action = "check"
 	RunCredential  Action = "run --env-credential" // for keys that Get would hand off
-	TrustAllow     Action = "trust allow"
 	GuardInstall   Action = "guard install"
 	GuardUninstall Action = "guard uninstall"
 )
@@ -63,7 +62,6 @@ func Rules() []Rule {
 		{Rotate, "the value that is there would be replaced", "a person can do it at a terminal"},
 		{ImportDelete, "the file would be lost", "import without --delete leaves the file where it is"},
 		{Unlock, "it decides for how long nobody is asked", "a person can do it at a terminal"},
-		{TrustAllow, "what a project asks for is agreed to by people", "a person can do it at a terminal"},
 		{GuardInstall, "it changes what watches the agent", "a person can do it at a terminal"},
 		{GuardUninstall, "it changes what watches the agent", "a person can do it at a terminal"},
 	}

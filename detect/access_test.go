@@ -15,7 +15,7 @@ func access() map[Action]bool {
 		"ls": true, "peek": true, "get": true, "set": true, "import": true, "lock": true, "check": true,
 		"run --env-credential": true,
 		"get --raw":            false, "load": false, "export": false, "bundle": false, "rm": false, "mv": false,
-		"rotate": false, "unlock": false, "import --delete": false, "set over": false, "trust allow": false,
+		"rotate": false, "unlock": false, "import --delete": false, "set over": false,
 		"guard install": false, "guard uninstall": false,
 		"something new": false,
 	}

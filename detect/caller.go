@@ -22,9 +22,6 @@ type Caller struct {
 	// how far was looked. It holds paths and names of variables, no values
 	// and no words of a command line.
 	Why string
-	// Editor is the name of the editor that the terminal belongs to, if one
-	// was found. An editor is not an agent: people work in its terminal.
-	Editor string
 	// Path is the file by which known callers are told apart: the agent's
 	// program or script, or else the program that called. "" if not known.
 	Path string
@@ -75,7 +72,6 @@ func Inspect(t Table, pid int, environ func(string) (string, bool)) (Caller, err
 		}
 		why = append(why, name+" is set")
 	}
-	c.Editor = editor(chain, environ)
 	c.Inside, why = inside(chain, environ, why)
 	if c.Path == "" && len(chain) > 1 {
 		c.Path = chain[1].Exe

@@ -46,11 +46,6 @@ func markNames() []string {
 			names = append(names, m.name)
 		}
 	}
-	for _, e := range editors() {
-		for _, m := range e.marks {
-			names = append(names, m.name)
-		}
-	}
 	return names
 }
 

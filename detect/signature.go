@@ -25,11 +25,6 @@ type signature struct {
 // mark is a variable, with any value or with this one.
 type mark struct{ name, value string }
 
-func (m mark) set(environ func(string) (string, bool)) bool {
-	v, _ := environ(m.name)
-	return v != "" && (m.value == "" || m.value == v)
-}
-
 type signatureTable []signature
 
 // signatures is the table of agents. Where a version is named, the agent was
@@ -161,7 +156,7 @@ func (s *signature) owns(file string) bool {
 func (t signatureTable) marked(environ func(string) (string, bool)) (agent, name string) {
 	for _, s := range t {
 		for _, m := range s.marks {
-			if m.set(environ) {
+			if v, ok := environ(m.name); ok && v != "" && (m.value == "" || m.value == v) {
 				return s.agent, m.name
 			}
 		}

@@ -1,6 +1,11 @@
 package guard
 
-import "unsafe"
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // arena is the memory for what must not reach a disk: keys, tags, and the
 // last characters of the stream. It is not the garbage collector's.
@@ -33,6 +38,27 @@ func (a *arena) free() {
 	unmap(a.mem)
 	a.mem = nil
 }
+
+// mapLocked gives words of zeroed memory that is neither swapped nor dumped.
+// Locking is refused past RLIMIT_MEMLOCK: the error says so, the memory serves
+// all the same.
+func mapLocked(words int) ([]uint64, error) {
+	mem, err := unix.Mmap(-1, 0, words*8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return make([]uint64, words), fmt.Errorf("guard: mmap: %w", err)
+	}
+	err = unix.Mlock(mem)
+	if err != nil {
+		err = fmt.Errorf("guard: mlock: %w", err)
+	}
+	if dump := undumped(mem); dump != nil && err == nil {
+		err = fmt.Errorf("guard: madvise: %w", dump)
+	}
+	return wordsOf(mem), err
+}
+
+// unmap ignores what was not mapped: Munmap knows its own.
+func unmap(words []uint64) { unix.Munmap(bytesOf(words)) }
 
 func bytesOf(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)

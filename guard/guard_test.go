@@ -158,9 +158,9 @@ func TestModes(t *testing.T) {
 		{Warn, "a " + v, 1},
 		{Off, "a " + v, 0},
 	} {
-		text, _ := c.mode.MarshalText()
+		text := c.mode.String()
 		var back Mode
-		if err := back.UnmarshalText(text); err != nil || back != c.mode {
+		if err := back.UnmarshalText([]byte(text)); err != nil || back != c.mode {
 			t.Errorf("%s reads back as %v, %v", text, back, err)
 		}
 		g := guardOf(t, Options{Mode: c.mode}, v)

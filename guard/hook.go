@@ -54,11 +54,9 @@ type toolCall struct {
 	Result       json.RawMessage `json:"result_json"` // Cursor: of an MCP tool
 	ShellOutput  json.RawMessage `json:"output"`      // Cursor: of a shell command
 	Content      json.RawMessage `json:"content"`     // Cursor: of a file
-	Transcript   string          `json:"transcript_path"`
 	Session      string          `json:"session_id"`
 	Turn         *string         `json:"turn_id"`
 	CursorSince  *string         `json:"cursor_version"`
-	Timestamp    *string         `json:"timestamp"`
 	Conversation *string         `json:"conversation_id"`
 }
 

@@ -17,8 +17,8 @@ import (
 	"ward/secrets"
 )
 
-// Reading is a read of secrets that is about to happen.
-type Reading struct {
+// reading is a read of secrets that is about to happen.
+type reading struct {
 	Refs     []secrets.Ref
 	Unlocked map[secrets.Ref]*secrets.Buffer // what a session of this terminal gave
 	Now      time.Time
@@ -27,13 +27,13 @@ type Reading struct {
 	Caller func() (detect.Caller, error)
 }
 
-// Admit decides whether secrets may be read now, by what the index knows about them and by the configuration: what has
+// admit decides whether secrets may be read now, by what the index knows about them and by the configuration: what has
 // expired and is strict may not, and what is strict needs a person at the terminal each time. So does a secret of which
 // the index has no row: it may have been strict before the index was lost. notices are for people.
 //
 // The index is read only if one of the references is ward's own, so that a launch without stored secrets does not wait
 // for it.
-func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err error) {
+func (s *Stores) admit(ctx context.Context, r reading) (notices []string, err error) {
 	refs := slices.DeleteFunc(slices.Clone(r.Refs), func(ref secrets.Ref) bool { return stored(ref) == "" })
 	if len(refs) == 0 {
 		return nil, nil
@@ -87,7 +87,7 @@ func (s *Stores) Admit(ctx context.Context, r Reading) (notices []string, err er
 }
 
 // prove has a person agree.
-func (r Reading) prove(ctx context.Context, names, why string) error {
+func (r reading) prove(ctx context.Context, names, why string) error {
 	caller, err := r.Caller()
 	if err != nil {
 		return fmt.Errorf("secret %s%s: who asks cannot be seen: %w", names, why, err)
@@ -124,11 +124,11 @@ func stored(ref secrets.Ref) string {
 	return ""
 }
 
-// admitted is Admit for values that were read already: where they may not be handed over, they are destroyed.
-func (s *Stores) admitted(ctx context.Context, found map[secrets.Ref]*secrets.Buffer, r Reading, before []string) (notices []string, err error) {
+// admitted is admit for values that were read already: where they may not be handed over, they are destroyed.
+func (s *Stores) admitted(ctx context.Context, found map[secrets.Ref]*secrets.Buffer, r reading, before []string) (notices []string, err error) {
 	r.Refs = slices.SortedFunc(maps.Keys(found), func(a, b secrets.Ref) int { return strings.Compare(a.String(), b.String()) })
 	r.Now = time.Now()
-	notices, err = s.Admit(ctx, r)
+	notices, err = s.admit(ctx, r)
 	if err != nil {
 		destroy(found)
 		clear(found)
@@ -156,7 +156,7 @@ func (s *Stores) Read(ctx context.Context, refs []secrets.Ref, action detect.Act
 		}
 	}
 	maps.Copy(found, unlocked)
-	r := Reading{Unlocked: unlocked, Action: action, Caller: func() (detect.Caller, error) { return caller, nil }}
+	r := reading{Unlocked: unlocked, Action: action, Caller: func() (detect.Caller, error) { return caller, nil }}
 	notices, err = s.admitted(ctx, found, r, notices)
 	return found, notices, err
 }
@@ -173,7 +173,7 @@ func unlocked(refs []secrets.Ref, action detect.Action, caller detect.Caller) (f
 	for _, ref := range refs {
 		value, err := (*secrets.Buffer)(nil), error(sessions.ErrNone)
 		if ref.Scheme == "" {
-			value, err = FromSession(ref.Path, action, caller)
+			value, err = fromSession(ref.Path, action, caller)
 		}
 		if refusal := (*broker.Refusal)(nil); errors.As(err, &refusal) {
 			return nil, nil, errors.Join(refusal, secrets.HideProcess())

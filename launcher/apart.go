@@ -41,7 +41,7 @@ func (s *Stores) fetchHere(ctx context.Context, refs []secrets.Ref) (found map[s
 		}
 		found[ref], notices = value, append(notices, said...)
 	}
-	more, err := s.Resolver().Resolve(ctx, here)
+	more, err := s.resolver().Resolve(ctx, here)
 	maps.Copy(found, more)
 	return found, notices, err
 }

@@ -25,7 +25,7 @@ type sealed struct {
 func brokerName(id string) string { return "ward/" + id }
 
 // outerVar has the name of the outer launch's broker in a launch inside another one, which has none itself: it is only for
-// Nested of a launch inside that.
+// nested of a launch inside that.
 const outerVar = "WARD_OUTER"
 
 // client lets what runs inside start ward, to ask the broker.

@@ -18,7 +18,7 @@ type Early struct {
 // reported, when it is needed.
 func Begin(credentials bool) *Early {
 	e := &Early{}
-	e.stageTwo, _ = sandbox.Begin(Nested())
+	e.stageTwo, _ = sandbox.Begin(nested())
 	if data, err := secrets.OwnDir("XDG_DATA_HOME", os.Getenv); credentials || err == nil && hasIndex(data) {
 		e.resolver, _ = beginResolver(nil)
 	}

@@ -71,7 +71,7 @@ func ReadStored(ctx context.Context, key guard.Key, environ io.ReaderAt) (Stored
 	if len(all.Marks) == 0 || all.Unread != "" {
 		return all, nil
 	}
-	if all.MarksKey, err = stores.MarksKey(ctx); err != nil {
+	if all.MarksKey, err = stores.marksKey(ctx); err != nil {
 		all.Unread = fmt.Sprintf("%d stored secrets are not known: %v", len(all.Marks), err)
 	}
 	return all, nil

@@ -39,7 +39,7 @@ func (req *request) programs(p *Plan) {
 func (req *request) resolver(stores *Stores, stop func()) secrets.Resolver {
 	stores.Commands, stores.Silent, stores.Interrupted = req.Commands, req.Silent, true
 	stores.Programs.Changeable, stores.Programs.Kept, stores.Programs.Project = req.Changeable, req.Kept, project(req.Dir)
-	resolver := stores.Resolver()
+	resolver := stores.resolver()
 	for scheme, source := range resolver {
 		resolver[scheme] = stopping{source, stop}
 	}

@@ -160,7 +160,7 @@ func (s *Stores) importOne(ctx context.Context, im Import, keep secrets.Keep, na
 // unasked says whether a secret may be read without a person being asked.
 func (s *Stores) unasked(ctx context.Context, name string) bool {
 	nobody := func() (detect.Caller, error) { return detect.Caller{}, errQuiet }
-	_, err := s.Admit(ctx, Reading{Refs: []secrets.Ref{{Path: name}}, Now: time.Now(), Caller: nobody})
+	_, err := s.admit(ctx, reading{Refs: []secrets.Ref{{Path: name}}, Now: time.Now(), Caller: nobody})
 	return err == nil
 }
 

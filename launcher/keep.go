@@ -65,7 +65,7 @@ func (n noStore) List(context.Context) ([]string, error)                 { retur
 func (s *Stores) Keep(ctx context.Context) secrets.Keep {
 	k := s.unmarked(ctx)
 	k.Marks = func(ctx context.Context, value []byte) []byte {
-		key, err := s.MarksKey(ctx)
+		key, err := s.marksKey(ctx)
 		if err != nil {
 			return nil // to mark is not worth a question; `ward check` names what has no marks
 		}
@@ -78,15 +78,15 @@ func (s *Stores) unmarked(ctx context.Context) secrets.Keep {
 	return secrets.Keep{Choice: s.Default(ctx), Index: s.Keyring.Index}
 }
 
-// MarksKey is what the marks in the index were made under. It is in the store, and made there when it is first asked
+// marksKey is what the marks in the index were made under. It is in the store, and made there when it is first asked
 // for. Nobody is asked for anything: where the store is locked, that is an error.
-func (s *Stores) MarksKey(ctx context.Context) (key guard.Key, err error) {
+func (s *Stores) marksKey(ctx context.Context) (key guard.Key, err error) {
 	s.quiet.Store(true)
 	defer s.quiet.Store(false)
 	return s.askMarksKey(ctx)
 }
 
-// askMarksKey is MarksKey that has the store ask for what opens it.
+// askMarksKey is marksKey that has the store ask for what opens it.
 func (s *Stores) askMarksKey(ctx context.Context) (key guard.Key, err error) {
 	own, err := s.unmarked(ctx).Own(ctx, marksKey, len(key))
 	copy(key[:], own)

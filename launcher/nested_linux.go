@@ -27,10 +27,10 @@ func Inside() bool {
 	return marks == 2
 }
 
-// Nested says whether ward runs inside one of its own launches, so that a launch of its own has most layers already and is
+// nested says whether ward runs inside one of its own launches, so that a launch of its own has most layers already and is
 // not to put them on again. Containers and other sandboxes have a filter too, and a project can set variables: so the outer
 // launch has to answer.
-func Nested() bool {
+func nested() bool {
 	return Inside() && (answers(os.Getenv("WARD_BROKER")) || answers(os.Getenv(outerVar)))
 }
 

@@ -86,7 +86,7 @@ func ThisHost() (Host, error) {
 		h.TTY[i] = isTerminal(int(f.Fd()))
 	}
 	h.Foreground = foreground()
-	h.Nested = Nested()
+	h.Nested = nested()
 	h.Self, _ = os.Executable()
 	if h.Own, err = ownDirs(h.env); err != nil {
 		return Host{}, err

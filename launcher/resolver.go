@@ -202,8 +202,8 @@ func (req request) fetch(ctx context.Context, stores *Stores, unlocked map[secre
 		return nil, err
 	}
 	maps.Copy(found, unlocked)
-	reading := Reading{Unlocked: unlocked, Action: detect.RunCredential, Caller: launchedBy}
-	rep.Notices, err = stores.admitted(ctx, found, reading, rep.Notices)
+	r := reading{Unlocked: unlocked, Action: detect.RunCredential, Caller: launchedBy}
+	rep.Notices, err = stores.admitted(ctx, found, r, rep.Notices)
 	return found, err
 }
 

@@ -16,5 +16,5 @@ func selfPath() string {
 // Inside is never so where ward cannot confine.
 func Inside() bool { return false }
 
-// Nested is never so where ward cannot confine.
-func Nested() bool { return false }
+// nested is never so where ward cannot confine.
+func nested() bool { return false }

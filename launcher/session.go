@@ -229,16 +229,10 @@ func (s *session) announce() error {
 }
 
 func (s *session) openLog() (err error) {
-	switch s.opt.AuditLog {
-	case "-":
-		s.log = audit.Standard(os.Stderr)
-	default:
-		if s.opt.NoAudit && s.opt.AuditLog == "" {
-			return nil
-		}
-		s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.state, "audit"))
+	if s.opt.NoAudit && s.opt.AuditLog == "" {
+		return nil
 	}
-	if err != nil {
+	if s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.state, "audit")); err != nil {
 		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	return nil

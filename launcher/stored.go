@@ -53,7 +53,7 @@ func (req request) stored(ctx context.Context, stores *Stores, rep *report) (fra
 	if len(prints) == 0 {
 		return nil
 	}
-	read := stores.MarksKey
+	read := stores.marksKey
 	if req.Stored == storedAsk {
 		read = stores.askMarksKey
 	}

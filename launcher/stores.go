@@ -56,8 +56,8 @@ func (s *Stores) Default(ctx context.Context) secrets.Choice {
 	return s.choice
 }
 
-// Resolver maps the schemes. All places are asked at the same time, people one question after the other.
-func (s *Stores) Resolver() secrets.Resolver {
+// resolver maps the schemes. All places are asked at the same time, people one question after the other.
+func (s *Stores) resolver() secrets.Resolver {
 	t := s.terminal()
 	programs := &s.Programs
 	programs.TTY, programs.Turn = t.tty, t.take

@@ -66,7 +66,7 @@ func below(ctx context.Context, keep secrets.Keep, prefix string) (names, strict
 		meta, listed := known[name]
 		switch {
 		case !Below(name, prefix) || secrets.Reserved(secrets.Ref{Path: name}):
-		case meta.Strict || !listed: // what nothing is known about may have been: see Admit
+		case meta.Strict || !listed: // what nothing is known about may have been: see admit
 			strict = append(strict, name)
 		default:
 			names = append(names, name)
@@ -94,9 +94,9 @@ func fetchNamed(ctx context.Context, store secrets.Store, names []string) (map[s
 	return values, nil
 }
 
-// FromSession reads a name out of a session of the caller's terminal. sessions.ErrNone: there is none that has it, or the
+// fromSession reads a name out of a session of the caller's terminal. sessions.ErrNone: there is none that has it, or the
 // configuration wants every read asked for (presence "always").
-func FromSession(name string, action detect.Action, caller detect.Caller) (*secrets.Buffer, error) {
+func fromSession(name string, action detect.Action, caller detect.Caller) (*secrets.Buffer, error) {
 	mine, err := sessions.Mine(caller)
 	if err != nil || !slices.ContainsFunc(mine, func(i sessions.Info) bool { return slices.Contains(i.Names, name) }) {
 		return nil, sessions.ErrNone

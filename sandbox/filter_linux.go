@@ -84,7 +84,7 @@ func filter(c calls) ([]instruction, error) {
 	a.ret(actErrno | uint32(unix.ENOSYS)) // i386 on amd64, 32-bit arm: other numbers, other arguments
 	a.label("native")
 	a.load(dataNumber)
-	a.atLeast(firstUnknown, "enosys") // and with it all of x32: the same architecture value, numbers from x32Bit on
+	a.atLeast(firstUnknown, "enosys") // and with it all of x32: the same architecture value, numbers from 1<<30 on
 	if c.notify {
 		for _, nr := range []uint32{unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN} {
 			a.equal(nr, "notify")

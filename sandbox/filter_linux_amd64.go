@@ -2,11 +2,7 @@ package sandbox
 
 import "golang.org/x/sys/unix"
 
-const (
-	auditArch = unix.AUDIT_ARCH_X86_64
-	// x32Bit marks the calls of the x32 ABI.
-	x32Bit = 0x40000000
-)
+const auditArch = unix.AUDIT_ARCH_X86_64
 
 func refusedHere() []uint32 {
 	return []uint32{

@@ -27,7 +27,7 @@ func (k Keep) Check(ctx context.Context, now time.Time) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost, err := k.Lost(ctx)
+	lost, err := k.lost(ctx)
 	if err != nil {
 		return nil, err
 	}

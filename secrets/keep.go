@@ -162,7 +162,7 @@ func (k Keep) describe(ctx context.Context, name string, value *Buffer) error {
 			marks = k.Marks(ctx, v)
 		}
 		return k.Index.Update(ctx, name, func(m *Meta) error {
-			m.Peek, m.Marks, m.Changed = PeekOf(v), marks, time.Now().UTC().Truncate(time.Second)
+			m.Peek, m.Marks, m.Changed = peekOf(v), marks, time.Now().UTC().Truncate(time.Second)
 			return nil
 		})
 	})
@@ -368,9 +368,9 @@ func (k Keep) Entries(ctx context.Context) ([]Entry, error) {
 	return list, nil
 }
 
-// Lost lists the names that the index has for this store and the store has not:
+// lost lists the names that the index has for this store and the store has not:
 // a removal that was cut short, or a vault that was moved away.
-func (k Keep) Lost(ctx context.Context) (names []string, err error) {
+func (k Keep) lost(ctx context.Context) (names []string, err error) {
 	known, err := k.Known()
 	if err != nil {
 		return nil, err

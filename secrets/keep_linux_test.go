@@ -167,7 +167,7 @@ func wantEntry(t *testing.T, k Keep, name string, value []byte, want Meta) {
 	if age := time.Since(got.Changed); age < -time.Second || age > time.Minute {
 		t.Errorf("%s: changed %v ago", name, age)
 	}
-	want.Peek, want.Marks, want.Changed, want.Place = PeekOf(value), []byte{byte(len(value))}, got.Changed, k.place()
+	want.Peek, want.Marks, want.Changed, want.Place = peekOf(value), []byte{byte(len(value))}, got.Changed, k.place()
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("%s: the index says\n%+v\nwant\n%+v", name, got, want)
 	}
@@ -295,7 +295,7 @@ func killedAt(t *testing.T, begun string, before []byte, do, at string) (died bo
 		got := plain(t, value)
 		value.Destroy()
 		kept = kept || bytes.Equal(got, before) || bytes.Equal(got, after)
-		if !e.Changed.IsZero() && e.Peek != PeekOf(got) {
+		if !e.Changed.IsZero() && e.Peek != peekOf(got) {
 			t.Errorf("%s at %s: the index tells of another value under %s", do, at, e.Name)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // nothing. Its JSON form is the one in the index.
 type Meta struct {
 	Type    string    `json:"type,omitempty"`   // "token", "password", "key", "cert", or ""
-	Peek    string    `json:"peek,omitempty"`   // as PeekOf gave it; "" where nothing may be shown
+	Peek    string    `json:"peek,omitempty"`   // as peekOf gave it; "" where nothing may be shown
 	Expires time.Time `json:"expires,omitzero"` // zero: never
 	Strict  bool      `json:"strict,omitempty"` // ask every time
 	Rotate  string    `json:"rotate,omitempty"` // https URL of the page where it is renewed
@@ -35,14 +35,14 @@ const (
 	maxPeek  = 8
 )
 
-// Types are the words that Meta.Type may be, beside "".
-func Types() []string { return []string{"token", "password", "key", "cert"} }
+// types are the words that Meta.Type may be, beside "".
+func types() []string { return []string{"token", "password", "key", "cert"} }
 
-// PeekOf is the beginning of a value that may be shown to recognise it: at
+// peekOf is the beginning of a value that may be shown to recognise it: at
 // most 8 characters and never more than a quarter. It is "" for values under
 // 16 bytes and for those with anything but printable ASCII in them: a key file
 // has lines, and what stands at the start of binary data can be the secret.
-func PeekOf(value []byte) string {
+func peekOf(value []byte) string {
 	if len(value) < 16 || !printable(value) {
 		return ""
 	}
@@ -58,8 +58,8 @@ func printable(text []byte) bool {
 func (m *Meta) changed(before *Meta) error {
 	var mistakes []error
 	bad := func(what, fix string) { mistakes = append(mistakes, &metaError{what, fix}) }
-	if m.Type != before.Type && m.Type != "" && !slices.Contains(Types(), m.Type) {
-		bad("unknown type", "known: "+strings.Join(Types(), " "))
+	if m.Type != before.Type && m.Type != "" && !slices.Contains(types(), m.Type) {
+		bad("unknown type", "known: "+strings.Join(types(), " "))
 	}
 	if len(m.Peek) > maxPeek || !printable([]byte(m.Peek)) {
 		bad(fmt.Sprintf("peek is more than %d printable characters", maxPeek), "")

@@ -33,7 +33,7 @@ func TestPeekOf(t *testing.T) {
 		"0123456789\t0123456789":                                       "",
 		strings.Repeat("\xff\xd8\xfe", 9):                              "",
 	} {
-		got := PeekOf([]byte(value))
+		got := peekOf([]byte(value))
 		if got != want || len(got) > 8 || len(got) > len(value)/4 {
 			t.Errorf("of %d bytes, %q is shown, want %q", len(value), got, want)
 		}

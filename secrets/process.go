@@ -129,7 +129,7 @@ func (r *Runner) follow(ctx context.Context, p *process, timeout time.Duration) 
 					continue
 				}
 				asked, wants = true, false
-				timeout = cmp.Or(r.Patience, 2*time.Minute)
+				timeout = 2 * time.Minute // a person is slower than a program
 				limit.Reset(timeout)
 			}
 			if wants && asked {

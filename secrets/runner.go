@@ -26,9 +26,8 @@ import (
 // prints goes from a pipe into locked memory. What it says on stderr is looked
 // at there too, and never repeated: an error holds no byte of a program's.
 type Runner struct {
-	Environ  []string      // what programs get; nil: os.Environ()
-	Timeout  time.Duration // for a value; 0 is 30 s
-	Patience time.Duration // instead of Timeout, once a person is being asked; 0 is 2 min
+	Environ []string      // what programs get; nil: os.Environ()
+	Timeout time.Duration // for a value; 0 is 30 s
 	// Changeable are places that what is being launched may write to, and Kept
 	// those inside them that it may not. A program in such a place that this user
 	// could write to is not started: an earlier launch may have left it there.

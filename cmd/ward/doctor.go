@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"ward/launcher"
 	"ward/sandbox"
@@ -109,40 +110,30 @@ func (d *diagnosis) launches() bool {
 }
 
 func (d *diagnosis) print(w io.Writer) error {
-	p := &printer{w: w}
-	p.line("kernel     %s, landlock ABI %d", launcher.Clean(d.Kernel), d.Landlock)
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("kernel     %s, landlock ABI %d", launcher.Clean(d.Kernel), d.Landlock)
 	if d.Inside {
-		p.line("inside     a launch of ward: this is what it left")
+		line("inside     a launch of ward: this is what it left")
 	}
 	for _, l := range d.Layers {
 		switch {
 		case l.Enforced:
-			p.line("yes        %-13s %s", l.Layer, l.Does)
+			line("yes        %-13s %s", l.Layer, l.Does)
 		case l.Instead != "":
-			p.line("instead    %-13s %s", l.Layer, launcher.Clean(l.Missing))
-			p.line("           %-13s %s", "", l.Instead)
+			line("instead    %-13s %s", l.Layer, launcher.Clean(l.Missing))
+			line("           %-13s %s", "", l.Instead)
 		default:
-			p.line("NO         %-13s %s", l.Layer, launcher.Clean(l.Missing))
-			p.line("           %-13s %s: Linux %s has it; a launch ends here unless --allow-degraded", "", l.Does, l.Since)
+			line("NO         %-13s %s", l.Layer, launcher.Clean(l.Missing))
+			line("           %-13s %s: Linux %s has it; a launch ends here unless --allow-degraded", "", l.Does, l.Since)
 		}
 	}
 	if d.Memory.OK {
-		p.line("yes        %-13s secrets stay out of swap and core files", "locked memory")
+		line("yes        %-13s secrets stay out of swap and core files", "locked memory")
 	} else {
-		p.line("NO         %-13s %s", "locked memory", launcher.Clean(d.Memory.Missing))
+		line("NO         %-13s %s", "locked memory", launcher.Clean(d.Memory.Missing))
 	}
-	p.line("secrets    %-13s %s", d.Store, launcher.Clean(d.StoreWhy))
-	return p.err
-}
-
-// printer keeps the first error of a run of lines.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
+	line("secrets    %-13s %s", d.Store, launcher.Clean(d.StoreWhy))
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,7 +37,10 @@ type scanned struct {
 func (c *guardScanCmd) Run(stdout io.Writer) error {
 	key, stored, err := storedPrints(!c.NoAsk)
 	if err != nil {
-		return &exit{max(2, commandExit(err)), err}
+		if errors.As(err, new(*exit)) {
+			return err
+		}
+		return &exit{2, err}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -85,14 +89,6 @@ func (c *guardScanCmd) print(stdout io.Writer, s *scan.Scan, finds []scan.Find) 
 		}
 	}
 	return nil
-}
-
-// commandExit is the code that an error carries, 0 if none.
-func commandExit(err error) int {
-	if e, ok := err.(*exit); ok {
-		return e.code
-	}
-	return 0
 }
 
 // showProgress draws a bar on a terminal once the work has taken half a second, and takes it away at the end.

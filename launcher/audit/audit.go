@@ -31,9 +31,12 @@ type Event struct {
 // Log is an open record. The zero value writes nothing.
 type Log struct{ file *os.File }
 
-// Open opens path for appending, or, if it is empty, today's file in dir. Both are the user's own, mode 0600.
+// Open opens path for appending; "-" is stderr, and "" today's file in dir. Files are the user's own, mode 0600.
 func Open(path, dir string) (*Log, error) {
-	if path == "" {
+	switch path {
+	case "-":
+		return &Log{os.Stderr}, nil
+	case "":
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
@@ -45,9 +48,6 @@ func Open(path, dir string) (*Log, error) {
 	}
 	return &Log{f}, nil
 }
-
-// Standard writes to a file that is open already.
-func Standard(f *os.File) *Log { return &Log{f} }
 
 // Write appends one event with a single write(2), so that launches beside each other do not mix their lines.
 func (l *Log) Write(e Event) error {
@@ -67,9 +67,9 @@ func (l *Log) Write(e Event) error {
 	return nil
 }
 
-// Close closes the file.
+// Close closes the file, but not stderr, which has the last words.
 func (l *Log) Close() error {
-	if l == nil || l.file == nil {
+	if l == nil || l.file == nil || l.file == os.Stderr {
 		return nil
 	}
 	return l.file.Close()

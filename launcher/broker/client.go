@@ -45,7 +45,7 @@ func (c *Client) Close() error { return c.conn.Close() }
 // Do sends a request and reads a reply of at most limit bytes that is no secret.
 func (c *Client) Do(ctx context.Context, op Op, body []byte, limit int) (reply []byte, err error) {
 	err = c.turn(ctx, op, body, func() error {
-		reply, err = ReadReply(c.conn, limit)
+		reply, err = readReply(c.conn, limit)
 		return err
 	})
 	return reply, err
@@ -54,7 +54,7 @@ func (c *Client) Do(ctx context.Context, op Op, body []byte, limit int) (reply [
 // Secret sends a request and reads a reply into locked memory. The caller destroys it.
 func (c *Client) Secret(ctx context.Context, op Op, body []byte) (value *secrets.Buffer, err error) {
 	err = c.turn(ctx, op, body, func() error {
-		value, err = ReadSecret(c.conn)
+		value, err = readSecret(c.conn)
 		return err
 	})
 	return value, err
@@ -103,7 +103,7 @@ func (c *Client) turn(ctx context.Context, op Op, body []byte, reply func() erro
 	}
 	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	sent := WriteRequest(c.conn, op, body)
+	sent := writeRequest(c.conn, op, body)
 	if r := (*Refusal)(nil); errors.As(sent, &r) {
 		return sent // it was never sent
 	}

@@ -21,9 +21,6 @@ import (
 	"ward/secrets"
 )
 
-// Version is the only one there is. A client and a server of different versions of ward part with an error.
-const Version = 1
-
 // Op is what a request asks for.
 type Op byte
 
@@ -40,8 +37,8 @@ const (
 const (
 	// MaxPayload is the most that can be masked at once, in bytes.
 	MaxPayload = 16 << 20
-	// MaxName bounds the body of every other request, in bytes.
-	MaxName = 4096
+	// maxName bounds the body of every other request, in bytes.
+	maxName = 4096
 	// maxWords bounds what a refusal says, in bytes.
 	maxWords = 16 << 10
 )
@@ -50,7 +47,7 @@ func (o Op) limit() int {
 	if o == Mask {
 		return MaxPayload
 	}
-	return MaxName
+	return maxName
 }
 
 // status is how a reply begins.
@@ -62,7 +59,8 @@ const (
 	failed  status = 2
 )
 
-// magic begins every request, so that a stranger who speaks something else is not taken at his word.
+// magic begins every request, so that a stranger who speaks something else is not taken at his word. It ends with the
+// version: a client and a server of different ones part with an error.
 const magic = "ward\x01"
 
 const (
@@ -85,8 +83,8 @@ func (r *Refusal) Hint() string { return r.Fix }
 // ErrFrame is wrapped by errors about bytes that are no frame of this version.
 var ErrFrame = errors.New("not a frame of this version of ward")
 
-// WriteRequest sends one request.
-func WriteRequest(w io.Writer, op Op, body []byte) error {
+// writeRequest sends one request.
+func writeRequest(w io.Writer, op Op, body []byte) error {
 	if len(body) > op.limit() {
 		return &Refusal{Text: fmt.Sprintf("%d bytes are more than the %d that fit", len(body), op.limit()), Policy: true}
 	}
@@ -155,21 +153,21 @@ func readBody(r io.Reader, size int) ([]byte, error) {
 	return body, nil
 }
 
-// AppendReply appends the head of a reply that gives size bytes; they follow.
-func AppendReply(b []byte, size int) []byte {
+// appendReply appends the head of a reply that gives size bytes; they follow.
+func appendReply(b []byte, size int) []byte {
 	return binary.BigEndian.AppendUint32(append(b, byte(given)), uint32(size))
 }
 
 // WriteReply sends bytes that are no secret.
 func WriteReply(w io.Writer, body []byte) error {
-	_, err := w.Write(append(AppendReply(nil, len(body)), body...))
+	_, err := w.Write(append(appendReply(nil, len(body)), body...))
 	return err
 }
 
 // WriteSecret sends a value out of locked memory.
 func WriteSecret(w io.Writer, value *secrets.Buffer) error {
 	return value.Use(func(v []byte) error {
-		if _, err := w.Write(AppendReply(nil, len(v))); err != nil || len(v) == 0 {
+		if _, err := w.Write(appendReply(nil, len(v))); err != nil || len(v) == 0 {
 			return err
 		}
 		_, err := w.Write(v)
@@ -220,8 +218,8 @@ func readHead(r io.Reader, limit int) (int, error) {
 	return 0, &Refusal{Text: what, Fix: fix, Policy: kind == refused}
 }
 
-// ReadReply reads bytes that are no secret, or the *Refusal that came instead.
-func ReadReply(r io.Reader, limit int) ([]byte, error) {
+// readReply reads bytes that are no secret, or the *Refusal that came instead.
+func readReply(r io.Reader, limit int) ([]byte, error) {
 	size, err := readHead(r, limit)
 	if err != nil {
 		return nil, err
@@ -229,8 +227,8 @@ func ReadReply(r io.Reader, limit int) ([]byte, error) {
 	return readBody(r, size)
 }
 
-// ReadSecret reads a value into locked memory, or the *Refusal that came instead.
-func ReadSecret(r io.Reader) (*secrets.Buffer, error) {
+// readSecret reads a value into locked memory, or the *Refusal that came instead.
+func readSecret(r io.Reader) (*secrets.Buffer, error) {
 	size, err := readHead(r, secrets.MaxValue)
 	if err != nil {
 		return nil, err

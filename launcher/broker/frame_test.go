@@ -14,7 +14,7 @@ import (
 
 func request(op Op, body string) []byte {
 	var b bytes.Buffer
-	if err := WriteRequest(&b, op, []byte(body)); err != nil {
+	if err := writeRequest(&b, op, []byte(body)); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
@@ -25,7 +25,7 @@ func TestRequest(t *testing.T) {
 		op   Op
 		body string
 	}{
-		{Get, "acme/api/token"}, {Get, ""}, {Status, ""}, {Mask, strings.Repeat("x", 3*step+1)}, {Get, strings.Repeat("n", MaxName)},
+		{Get, "acme/api/token"}, {Get, ""}, {Status, ""}, {Mask, strings.Repeat("x", 3*step+1)}, {Get, strings.Repeat("n", maxName)},
 	} {
 		sent := request(c.op, c.body)
 		rest := bytes.NewReader(append(sent, "more"...))
@@ -67,10 +67,10 @@ func TestRequestRefused(t *testing.T) {
 		}
 	}
 	var none bytes.Buffer
-	if err := WriteRequest(&none, Get, make([]byte, MaxName+1)); err == nil || none.Len() > 0 {
+	if err := writeRequest(&none, Get, make([]byte, maxName+1)); err == nil || none.Len() > 0 {
 		t.Errorf("a name that is too long: %v, and %d bytes were sent", err, none.Len())
 	}
-	if err := WriteRequest(&none, Mask, make([]byte, MaxPayload+1)); err == nil || none.Len() > 0 {
+	if err := writeRequest(&none, Mask, make([]byte, MaxPayload+1)); err == nil || none.Len() > 0 {
 		t.Errorf("a payload that is too long: %v, and %d bytes were sent", err, none.Len())
 	}
 }
@@ -104,8 +104,8 @@ func TestRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, read := range []func() error{
-			func() error { _, err := ReadReply(bytes.NewReader(b.Bytes()), 0); return err },
-			func() error { _, err := ReadSecret(bytes.NewReader(b.Bytes())); return err },
+			func() error { _, err := readReply(bytes.NewReader(b.Bytes()), 0); return err },
+			func() error { _, err := readSecret(bytes.NewReader(b.Bytes())); return err },
 		} {
 			got, ok := read().(*Refusal)
 			if !ok || *got != c.want {
@@ -117,15 +117,15 @@ func TestRefusal(t *testing.T) {
 
 func TestReplyRefused(t *testing.T) {
 	for what, sent := range map[string][]byte{
-		"more than was asked for": append(AppendReply(nil, 11), "0123456789x"...),
+		"more than was asked for": append(appendReply(nil, 11), "0123456789x"...),
 		"another status":          {9, 0, 0, 0, 0},
-		"cut":                     AppendReply(nil, 5),
+		"cut":                     appendReply(nil, 5),
 	} {
-		if got, err := ReadReply(bytes.NewReader(sent), 10); err == nil {
+		if got, err := readReply(bytes.NewReader(sent), 10); err == nil {
 			t.Errorf("%s: read as %q", what, got)
 		}
 	}
-	if _, err := ReadSecret(bytes.NewReader(AppendReply(nil, secrets.MaxValue+1))); !errors.Is(err, ErrFrame) {
+	if _, err := readSecret(bytes.NewReader(appendReply(nil, secrets.MaxValue+1))); !errors.Is(err, ErrFrame) {
 		t.Errorf("a value that is too long: %v, want %v", err, ErrFrame)
 	}
 }

@@ -68,7 +68,7 @@ func (s *Server) mask(conn *os.File, who Asker, payload []byte) error {
 	if err != nil {
 		return WriteRefusal(conn, err)
 	}
-	if _, err := conn.Write(AppendReply(nil, len(masked))); err != nil || len(masked) == 0 {
+	if _, err := conn.Write(appendReply(nil, len(masked))); err != nil || len(masked) == 0 {
 		return err
 	}
 	_, err = conn.Write(masked)

@@ -137,7 +137,7 @@ func TestServerLargeOnes(t *testing.T) {
 	s.Mask = func(b []byte) ([]byte, []Met, error) { return bytes.Clone(b), nil, nil }
 	payload := bytes.Repeat([]byte("x"), MaxPayload)
 	slow := pair(t, s)
-	if err := WriteRequest(slow.conn, Mask, payload); err != nil {
+	if err := writeRequest(slow.conn, Mask, payload); err != nil {
 		t.Fatal(err)
 	}
 	var head [1]byte
@@ -162,7 +162,7 @@ func TestServerLargeOnes(t *testing.T) {
 	wait.Wait()
 	begin := time.Now()
 	slow = pair(t, s)
-	WriteRequest(slow.conn, Mask, payload)
+	writeRequest(slow.conn, Mask, payload)
 	if masked, err := pair(t, s).Mask(context.Background(), payload); len(masked) != len(payload) || err != nil {
 		t.Errorf("after one that is never read: %d bytes, %v", len(masked), err)
 	}

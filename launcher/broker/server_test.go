@@ -173,7 +173,7 @@ func TestServerStranger(t *testing.T) {
 		if _, err := c.conn.Write([]byte(sent)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := ReadReply(c.conn, 0)
+		_, err := readReply(c.conn, 0)
 		if refused := (*Refusal)(nil); !errors.As(err, &refused) || !strings.Contains(refused.Text, "not a frame") {
 			t.Errorf("%q is answered by %v", sent, err)
 		}

@@ -20,9 +20,9 @@ const maxScript = secrets.MaxValue*2 + 8192
 // argument of anything, no file, and no text that the shell would parse or a trap would show. A dot behind it keeps the
 // newlines at its end, which the shell cuts off. While the shell prints what it does (set -x), nothing is handed over.
 func (h HandOff) script(dir, sealed string) string {
-	file := Quote(dir + "/" + scriptName)
+	file := quote(dir + "/" + scriptName)
 	return "# ward: hands " + h.Var + " over, once\n" +
-		receiving(h.Var, "{ command rm -f -- "+file+"; "+Quote(h.Ward)+" __handoff "+Quote(dir)+" "+h.Var+" <&9; } 9<"+file) +
+		receiving(h.Var, "{ command rm -f -- "+file+"; "+quote(h.Ward)+" __handoff "+quote(dir)+" "+h.Var+" <&9; } 9<"+file) +
 		"\n" + sealedMark + sealed + "\n"
 }
 
@@ -39,17 +39,17 @@ func receiving(name, command string) string {
 // Line is what `ward get` prints for a shell to eval: it sources the script. A file that is not there would end a POSIX
 // shell then and there.
 func Line(script string) string {
-	file := Quote(script)
+	file := quote(script)
 	return "if [ -f " + file + " ]; then . " + file + "; else echo 'ward: this hand-off was used already, or waited too long' >&2; false; fi"
 }
 
 // BrokerLine is the same inside a launch, where no script is needed: ward gets the value from the launch's broker.
 func BrokerLine(ward, key, name string) string {
-	return receiving(name, Quote(ward)+" __handoff --broker "+Quote(key)+" "+name)
+	return receiving(name, quote(ward)+" __handoff --broker "+quote(key)+" "+name)
 }
 
-// Quote makes one word of s for every shell.
-func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// quote makes one word of s for every shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // sealedText finds the encrypted value in a script.
 func sealedText(script io.Reader) (string, error) {
