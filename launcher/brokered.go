@@ -1,11 +1,13 @@
 package launcher
 
 import (
+	"bytes"
 	"cmp"
 	"os"
 	"slices"
 
 	"ward/guard"
+	"ward/launcher/audit"
 	"ward/launcher/broker"
 	"ward/launcher/hooks"
 	"ward/sandbox"
@@ -54,7 +56,11 @@ func (s *session) listenBroker() {
 func (s *session) broker() *broker.Server {
 	s.brokerOnce.Do(func() {
 		s.served = &broker.Server{
-			Sealed: s.sealedValue, Mask: s.mask, Others: s.masks() && len(s.stored.Stored) > 0, Hide: s.hide, Record: s.record,
+			Sealed: s.sealedValue, Mask: s.mask, Others: s.masks() && len(s.stored.Stored) > 0, Hide: s.hide,
+			Record: func(e audit.Event) error {
+				e.Program = s.hide(e.Program) // the command chose where it lies
+				return s.record(e)
+			},
 		}
 		for _, c := range s.plan.Credentials {
 			if slices.Contains(s.found, c.Var) {
@@ -138,8 +144,14 @@ func (s *session) payloadGuard() *guard.Guard {
 func (s *session) hide(name string) string {
 	g := s.payloadGuard()
 	defer g.Wipe()
-	masked := append([]byte(nil), g.Process([]byte(name))...)
-	return string(append(masked, g.Flush()...))
+	return hidden(g, name)
+}
+
+// hidden masks a line of text.
+func hidden(g *guard.Guard, text string) string {
+	masked := bytes.Clone(g.Process([]byte(text + "\n"))) // with what ends it
+	masked = append(masked, g.Flush()...)
+	return string(masked[:len(text)])
 }
 
 // met remembers what the broker masked, for the summary, and gives those that the launch was not given. It keeps a count for
