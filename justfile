@@ -57,6 +57,11 @@ race:
 captures modules only="":
     WARD_CAPTURE_MODULES={{ modules }} WARD_CAPTURE={{ only }} go test -tags=capture -count=1 -timeout=20m -run=TestRecord -v ./guard
 
+# all of this machine's sources and documents, and 2 GB of random text, against a thousand values
+[no-exit-message]
+chance:
+    WARD_TEST_FULL=1 go test -count=1 -timeout=15m -run='^TestNothingIsMetByChance$' ./guard
+
 # ward beside what it is measured against
 bench:
     bash bench/run
@@ -74,7 +79,7 @@ fuzz seconds="30":
 
 # everything that CI does: the checks, then the tests with skips forbidden
 [no-exit-message]
-ci: _formatted vet lint
+ci: _formatted vet lint chance
     WARD_NO_SKIP=1 go test -count=1 -timeout=20m ./...
 
 _formatted:

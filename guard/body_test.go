@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 )
 
 // hide gives what a masked text should be: each «…» of it stands for the value, and {…} for its mask.
@@ -27,10 +28,13 @@ func TestBodyRequests(t *testing.T) {
 		text string
 		runs int
 	}{
-		"anthropic user turn":   {Messages, `{"model":"m","system":"«»","messages":[{"role":"user","content":"say ‹›"}]}`, 0},
-		"anthropic blocks":      {Messages, `{"messages":[{"role":"user","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"«»"}}]}]}`, 0},
-		"anthropic tool result": {Messages, `{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"«»","content":"a ‹› b"},{"tool_use_id":"x","type":"tool_result","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","data":"«»"}}]}]}]}`, 0},
-		"anthropic document":    {Messages, `{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"‹›"}},{"type":"document","source":{"type":"base64","data":"«»"}}]}]}`, 0},
+		"anthropic user turn":            {Messages, `{"model":"m","system":"«»","messages":[{"role":"user","content":"say ‹›"}]}`, 0},
+		"anthropic blocks":               {Messages, `{"messages":[{"role":"user","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"«»"}}]}]}`, 0},
+		"anthropic tool result":          {Messages, `{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"«»","content":"a ‹› b"},{"tool_use_id":"x","type":"tool_result","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","data":"«»"}}]}]}]}`, 0},
+		"anthropic document":             {Messages, `{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"‹›"}},{"type":"document","source":{"type":"base64","data":"«»"}}]}]}`, 0},
+		"anthropic documents in results": {Messages, `{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"document","title":"‹›","source":{"type":"text","data":"‹›"}},{"type":"document","source":{"type":"base64","data":"«»"}},{"type":"search_result","source":"«»","content":[{"type":"text","text":"‹›"}]}]},{"type":"document","context":"‹›","source":{"type":"content","content":[{"type":"text","text":"‹›"},{"type":"image","source":{"type":"base64","data":"«»"}}]}},{"type":"document","source":{"type":"content","content":"‹›"}}]}]}`, 0},
+		"anthropic, role last":           {Messages, `{"messages":[{"content":[{"text":"‹›","type":"text"},{"signature":"«»","thinking":"«»","type":"thinking"}],"role":"assistant"}]}`, 0},
+		"chat, other tools":              {Chat, `{"messages":[{"role":"assistant","tool_calls":[{"type":"custom","custom":{"input":"A=********"}}],"function_call":{"arguments":"A=********"}}]}`, 2},
 		"anthropic signed": {Messages, `{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"«»","signature":"«»"},{"type":"redacted_thinking","data":"«»"},
 			{"type":"text","text":"«»"},{"type":"web_search_tool_result","content":[{"type":"web_search_result","encrypted_content":"«»"}]}]}]}`, 0},
 		"anthropic input with a mask": {Messages, `{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"Write","input":{"content":"TOKEN=************"}},{"type":"tool_use","input":{"a":"/*********** x"}}]}]}`, 1},
@@ -73,6 +77,20 @@ func TestBodyEscapes(t *testing.T) {
 		got, err := MaskJSON(guardOf(t, Options{}, value), []byte(c.in))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%v\nof   %.200q\ngot  %.200q\nwant %.200q", err, c.in, got, c.want)
+		}
+	}
+}
+
+// What stands between the characters of a value is masked as characters: half of one would make the text no UTF-8, which
+// some take for no JSON.
+func TestBodyLetters(t *testing.T) {
+	value := random(newRand(6), base62, 30)
+	for _, c := range []struct{ between, want string }{
+		{"\u00b5", "\u00b7"}, {"\u00e4", "\u00b7"}, {"\uff21", "\uff0a"}, {"\u4f0a", "\uff0a"}, {"\U0001d400", "*\u2060"}, {"\u2192", "\u2192"}, {`\uff21`, `\u002a`}, {`\u00b5`, `\u002a`},
+	} {
+		got, err := MaskJSON(guardOf(t, Options{}, value), []byte(`"`+value[:15]+c.between+value[15:]+`"`))
+		if want := `"` + strings.Repeat("*", 15) + c.want + strings.Repeat("*", 15) + `"`; err != nil || string(got) != want {
+			t.Errorf("%q: %v\ngot  %q\nwant %q", c.between, err, got, want)
 		}
 	}
 }
@@ -154,7 +172,7 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(whole) != len(text) || !json.Valid(whole) {
+		if len(whole) != len(text) || !json.Valid(whole) || utf8.Valid(whole) != utf8.Valid(text) {
 			t.Fatalf("%q became %q", text, whole)
 		}
 		var before, after any

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"errors"
 	"unicode/utf8"
 )
@@ -174,23 +175,27 @@ func (b *Body) endMasked() error {
 }
 
 // settle writes out the raw form of bytes that the guard gave back: as it was where they are what they were, else a
-// mask of the same length.
+// mask of the same length. Of a letter beyond ASCII the mask is one character too, and takes some of its bytes from it.
 func (b *Body) settle(masked []byte) {
 	at := 0
-	for i, c := range masked {
-		n := int(b.widths[i])
-		raw := b.raw[at : at+n]
+	for i := 0; i < len(masked); {
+		n, end := int(b.widths[i]), i+1
+		for end < len(masked) && b.widths[end] == 0 {
+			end++
+		}
 		switch {
-		case c == b.means[i]:
-			b.out = append(b.out, raw...)
+		case bytes.Equal(masked[i:end], b.means[i:end]):
+			b.out = append(b.out, b.raw[at:at+n]...)
 		case n == 6: // \uXXXX
 			b.out = append(b.out, `\u002a`...)
+		case n == 1 && masked[i] >= utf8.RuneSelf:
+			b.out = append(b.out, masked[i])
 		default:
 			for range n {
 				b.out = append(b.out, fillByte)
 			}
 		}
-		at += n
+		at, i = at+n, end
 	}
 	b.raw = append(b.raw[:0], b.raw[at:]...)
 	b.means = append(b.means[:0], b.means[len(masked):]...)

@@ -40,18 +40,23 @@ func (a API) rules() (masked, watched []string) {
 	case Any:
 		return []string{"…"}, nil
 	case Messages:
-		return []string{
-			"messages[].content", "messages[].content[].text",
-			"messages[].content[].content", "messages[].content[].content[].text",
-			"messages[].content[].source.data=text", // a document given as plain text
-		}, []string{"messages[].content[].input…"}
+		masked = append(masked, "messages[].content", "messages[].content[].content")
+		// A result holds what a turn may hold, but for results.
+		for _, block := range [...]string{"messages[].content[].", "messages[].content[].content[]."} {
+			masked = append(masked, block+"text", block+"title", block+"context",
+				block+"source.data=text", block+"source.content", block+"source.content[].text", // documents given as text
+				block+"content[].text") // what a search found
+		}
+		return masked, []string{"messages[].content[].input…"}
 	case Responses:
 		return []string{
 			"input", "input[].content", "input[].content[].text",
 			"input[].output", "input[].output[].text", "input[].output[].stdout", "input[].output[].stderr",
 		}, []string{"input[].arguments", "input[].input", "input[].action…"}
 	case Chat:
-		return []string{"messages[].content", "messages[].content[].text"}, []string{"messages[].tool_calls[].function.arguments"}
+		return []string{"messages[].content", "messages[].content[].text"}, []string{
+			"messages[].tool_calls[].function.arguments", "messages[].tool_calls[].custom.input", "messages[].function_call.arguments",
+		}
 	}
 	// Google takes the names of its fields in both spellings, and Code Assist wraps the request in another one.
 	for _, before := range [...]string{"contents[].parts[].", "request.contents[].parts[]."} {
@@ -102,7 +107,8 @@ func (p *spot) member(name string) *spot {
 }
 
 // modelWrote says whether an object is the model's own, by its role or its type: its words go back as they came. Where
-// neither was said before the text itself comes, the text is masked: no program is known that writes them in that order.
+// neither was said before the text itself comes, as in what some of the providers' own libraries write, the text is masked.
+// Not handled: a document given as text whose type comes after it. It might be an image as well, and passes.
 func (l *level) modelWrote() bool {
 	switch l.role {
 	case "assistant", "model":

@@ -35,6 +35,8 @@ func PlanHooks(agent guard.Agent, install bool) (*HookChange, error) {
 	c := &HookChange{Path: hooks.Path(agent, home), mode: 0o600}
 	if target, err := filepath.EvalSymlinks(c.Path); err == nil {
 		c.Path = target // the link stays
+	} else if _, there := os.Readlink(c.Path); there == nil {
+		return nil, Mistake(c.Path+": is a link to a file that is not there: "+reason(err), "make that file first; nothing was changed")
 	}
 	info, err := os.Stat(c.Path)
 	switch {

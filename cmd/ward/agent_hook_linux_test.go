@@ -141,6 +141,27 @@ func TestAgentHookSwitchedOff(t *testing.T) {
 	}
 }
 
+// Variables that a project's settings set for the agent, and so for its hooks, do not have the hook of a launch look
+// elsewhere, here where nothing is stored: what cannot be checked stops the agent.
+func TestAgentHookVariables(t *testing.T) {
+	p := one(t)
+	h := newHooked(t, p, `printf '%s\n' "$API_TOKEN"`)
+	settings := filepath.Join(p.project, ".claude")
+	if err := errors.Join(os.RemoveAll(filepath.Join(p.home, ".local/share/ward")), os.Mkdir(settings, 0o755), os.Chown(settings, p.uid, p.uid)); err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, ".claude/settings.json", []byte(`{"env": {"WARD": "", "WARD_BROKER": ""}}`), 0o644)
+	p.env = append(p.env, "OWN_TOKEN="+h.given)
+	args := []string{p.ward, "run", "-p", "claude", "--allow-cwd", "--allow-port", h.standin.port(), "--env-credential-map", "env://OWN_TOKEN", "API_TOKEN", "--"}
+	o := end(t, h.command(t, append(args, h.agent("--debug-file", filepath.Join(p.project, "debug"))...)...))
+	if leaked := h.asked(); len(leaked) > 0 {
+		t.Errorf("the provider got parts of %q: %+v", leaked, o)
+	}
+	if said := p.read(t, "debug"); !strings.Contains(said, "WARD_BROKER is not set") {
+		t.Errorf("the hook did not say why it stopped the agent: %+v", o)
+	}
+}
+
 // An installed hook does it without ward run, and again after it was installed a second time; once it is taken out,
 // everything arrives: the test can fail.
 func TestAgentHookInstalled(t *testing.T) {

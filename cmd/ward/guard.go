@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +30,7 @@ func (guardCmd) Help() string {
 type guardHookCmd struct {
 	Agent   string `enum:",claude,codex,gemini,cursor" default:"" placeholder:"claude|codex|gemini|cursor" help:"Whose hook this is. Default: told from what it sends."`
 	OnError string `enum:"stop,pass" default:"stop" help:"What happens to output that cannot be checked: ${enum}."`
+	Launch  bool   `help:"Ask the launch around it and nobody else: of a hook that ward run added."`
 
 	Within time.Duration `default:"45s" help:"How long the check may take before it counts as one that cannot be made."`
 }
@@ -51,8 +53,11 @@ func (c *guardHookCmd) Run(stdout io.Writer) error {
 	ctx, stop := context.WithTimeout(context.Background(), c.Within)
 	defer stop()
 	answer := c.answer(guard.Hook{Agent: guard.Agent(c.Agent), Open: c.OnError == "pass", Mask: func(text []byte) ([]byte, error) {
-		if brokerAddr() != "" {
+		switch {
+		case brokerAddr() != "":
 			return maskInside(ctx, text)
+		case c.Launch, launcher.Inside(): // where the store is out of reach, and would seem to have nothing in it
+			return nil, errors.New("WARD_BROKER is not set, and nobody else knows the secrets of this launch")
 		}
 		return maskStored(ctx, text, environ)
 	}})

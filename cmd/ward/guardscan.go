@@ -44,6 +44,7 @@ func (c *guardScanCmd) Run(stdout io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second one ends a scan that hangs in a file
 	s := &scan.Scan{Key: key, Prints: stored.Prints, All: c.All}
 	done := make(chan struct{})
 	shown := make(chan struct{})

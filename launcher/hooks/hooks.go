@@ -39,8 +39,8 @@ const patience = 60
 
 // command is what an agent's shell runs. mark tells it from other hooks. Codex and Gemini CLI pass a hook over that is
 // gone or was killed, and take 2 for a block: what the shell says of it is what their model gets.
-func command(agent guard.Agent, self string) string {
-	line := quoted(self) + mark + string(agent)
+func command(agent guard.Agent, self string, flags ...string) string {
+	line := quoted(self) + mark + strings.Join(append([]string{string(agent)}, flags...), " ")
 	if agent == guard.Codex || agent == guard.GeminiCLI {
 		line += " || exit 2"
 	}
@@ -48,6 +48,10 @@ func command(agent guard.Agent, self string) string {
 }
 
 const mark = " guard hook --agent "
+
+// atLaunch is what the hook of one run is told besides: without the launch's answer the output is not checked. Settings of a
+// project can set variables, WARD_BROKER too, for the agent and so for its hooks.
+const atLaunch = "--launch"
 
 // quoted is a word of the shell's.
 func quoted(word string) string {
@@ -62,8 +66,7 @@ func quoted(word string) string {
 // entry is an agent's element of the list of one event. What each wants is in its documentation; Gemini counts
 // milliseconds. A hook that is gone, is killed or takes too long is passed over by Claude Code and Cursor unless its entry
 // says otherwise, which Claude Code does since 2.1.295; older ones do not look at that.
-func entry(agent guard.Agent, e event, self string) map[string]any {
-	line := command(agent, self)
+func entry(agent guard.Agent, e event, line string) map[string]any {
 	switch agent {
 	case guard.Cursor:
 		one := map[string]any{"command": line, "timeout": patience}
@@ -103,9 +106,8 @@ func insert(argv []string, words ...string) []string {
 }
 
 // codexRun uses -c. Codex runs a hook only if a person has trusted the digest of what it is, which its own settings and
-// the command line may say; of one that is not trusted it says nothing, and passes it over. The digest is SHA-256 of the
-// hook as JSON with its keys in order, and its name is that of the place it is from (tried with Codex 0.169). A settings
-// file can switch hooks off as a whole, silently too; the command line goes over it.
+// the command line may say; of one that is not trusted it says nothing, and passes it over. A settings file can switch
+// hooks off as a whole, silently too; the command line goes over it.
 func codexRun(argv []string, self string) ([]string, error) {
 	for i, word := range argv[1:] {
 		if strings.Contains(word, "hooks.PostToolUse") || strings.Contains(word, "hooks.state") {
@@ -115,20 +117,27 @@ func codexRun(argv []string, self string) ([]string, error) {
 			return argv, fmt.Errorf("%s: says itself whether Codex runs hooks", word)
 		}
 	}
-	line := command(guard.Codex, self)
+	line := command(guard.Codex, self, atLaunch)
+	digest, err := codexDigest(line)
+	if err != nil {
+		return argv, err
+	}
+	return insert(argv,
+		"-c", "features.hooks=true",
+		"-c", fmt.Sprintf("hooks.PostToolUse=[{matcher=%q,hooks=[{type=%q,command=%s,timeout=%d}]}]", "*", "command", toml(line), patience),
+		"-c", fmt.Sprintf("hooks.state={%q={trusted_hash=%q}}", "/<session-flags>/config.toml:post_tool_use:0:0", digest),
+	), nil
+}
+
+// codexDigest is SHA-256 of the hook as JSON with its keys in order; its name is that of the place it is from (tried with
+// Codex 0.169).
+func codexDigest(line string) (string, error) {
 	one := map[string]any{"type": "command", "command": line, "timeout": patience, "async": false}
 	var identity bytes.Buffer
 	e := json.NewEncoder(&identity)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(map[string]any{"event_name": "post_tool_use", "matcher": "*", "hooks": []any{one}}); err != nil {
-		return argv, err
-	}
-	digest := sha256.Sum256(bytes.TrimSpace(identity.Bytes()))
-	return insert(argv,
-		"-c", "features.hooks=true",
-		"-c", fmt.Sprintf("hooks.PostToolUse=[{matcher=%q,hooks=[{type=%q,command=%s,timeout=%d}]}]", "*", "command", toml(line), patience),
-		"-c", fmt.Sprintf("hooks.state={%q={trusted_hash=%q}}", "/<session-flags>/config.toml:post_tool_use:0:0", fmt.Sprintf("sha256:%x", digest)),
-	), nil
+	err := e.Encode(map[string]any{"event_name": "post_tool_use", "matcher": "*", "hooks": []any{one}})
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(bytes.TrimSpace(identity.Bytes()))), err
 }
 
 // toml is a string of TOML; it has JSON's escapes.
@@ -171,7 +180,7 @@ func claudeRun(argv []string, self string, read func(string) ([]byte, error)) ([
 			}
 		}
 	}
-	added, err := Add(guard.Claude, settings, self)
+	added, err := add(guard.Claude, settings, command(guard.Claude, self, atLaunch))
 	if err != nil {
 		return argv, fmt.Errorf("--settings: %w", err)
 	}

@@ -136,6 +136,8 @@ func TestForRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A variable that a project's settings set does not have the hook pass the launch by.
+	settings = []byte(strings.ReplaceAll(string(settings), mark+"claude", mark+"claude --launch"))
 	// What a project's settings say of hooks as a whole does not count.
 	settings = append([]byte(`{"disableAllHooks":false,`), settings[1:]...)
 	merged := strings.Replace(string(settings), `,"hooks"`, `,"env":{"A":"1"},"hooks"`, 1)
@@ -167,11 +169,23 @@ func TestForRun(t *testing.T) {
 		}
 	}
 	// The digest is made as Codex 0.169 was seen to make it.
+	if got, err := codexDigest("/tmp/ward guard hook --agent codex"); err != nil || got != "sha256:a52513e88d4513fd9a2c4e6bee16ca3dc5424de5b349486df1c570a99d72d53c" {
+		t.Errorf("digest %s, %v", got, err)
+	}
+	line := "/tmp/ward guard hook --agent codex --launch || exit 2"
+	digest, err := codexDigest(line)
+	if err != nil {
+		t.Fatal(err)
+	}
 	got, err := ForRun([]string{"codex", "exec"}, "/tmp/ward", nil)
-	want := []string{"codex", "-c", "features.hooks=true", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="/tmp/ward guard hook --agent codex || exit 2",timeout=60}]}]`,
-		"-c", `hooks.state={"/<session-flags>/config.toml:post_tool_use:0:0"={trusted_hash="sha256:cb795443745d8bc02f63509cfb6e6c8a595e91685d222b80c1d2f8b7550b285d"}}`, "exec"}
+	want := []string{"codex", "-c", "features.hooks=true", "-c", `hooks.PostToolUse=[{matcher="*",hooks=[{type="command",command="` + line + `",timeout=60}]}]`,
+		"-c", `hooks.state={"/<session-flags>/config.toml:post_tool_use:0:0"={trusted_hash="` + digest + `"}}`, "exec"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v\ngot  %q\nwant %q", err, got, want)
+	}
+	// What is taken over for one run is known to be ward's again.
+	if again, err := Remove(guard.Claude, settings); err != nil || strings.Contains(string(again), mark) {
+		t.Errorf("taken out: %s, %v", again, err)
 	}
 }
 

@@ -36,6 +36,10 @@ func Path(agent guard.Agent, home string) string {
 // Add puts ward's hooks into a settings file, and takes out those of an older ward: adding twice is adding once. All else
 // stays as it is written, comments too. An empty text is an empty file.
 func Add(agent guard.Agent, text []byte, self string) ([]byte, error) {
+	return add(agent, text, command(agent, self))
+}
+
+func add(agent guard.Agent, text []byte, line string) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}\n")
 	}
@@ -43,7 +47,7 @@ func Add(agent guard.Agent, text []byte, self string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if same(agent, root, self) {
+	if same(agent, root, line) {
 		return text, nil
 	}
 	if err := remove(&tree, agent); err != nil {
@@ -68,7 +72,7 @@ func Add(agent guard.Agent, text []byte, self string) ([]byte, error) {
 		if lists[e.name] == nil {
 			ops = append(ops, op{"add", "/hooks/" + e.name, []any{}})
 		}
-		ops = append(ops, op{"add", "/hooks/" + e.name + "/-", entry(agent, e, self)})
+		ops = append(ops, op{"add", "/hooks/" + e.name + "/-", entry(agent, e, line)})
 	}
 	if err := patch(&tree, ops); err != nil {
 		return nil, err
@@ -202,13 +206,13 @@ func ours(agent guard.Agent, element any) bool {
 }
 
 // same says whether every hook is there already, and calls this ward.
-func same(agent guard.Agent, root map[string]any, self string) bool {
+func same(agent guard.Agent, root map[string]any, line string) bool {
 	lists, err := listsOf(root)
 	if err != nil {
 		return false
 	}
 	for _, e := range events(agent) {
-		want, _ := json.Marshal(entry(agent, e, self))
+		want, _ := json.Marshal(entry(agent, e, line))
 		n := 0
 		for _, element := range lists[e.name] {
 			got, _ := json.Marshal(element)

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"ward/guard"
 )
@@ -83,7 +84,7 @@ func (s *Scan) Run(ctx context.Context, paths []string) ([]Find, error) {
 		})
 	}
 	for _, p := range paths {
-		if err := s.walk(ctx, p, work, fail); err != nil {
+		if err := s.walk(ctx, p, work, fail); err != nil && !errors.Is(err, fs.SkipAll) {
 			fail(err)
 		}
 	}
@@ -93,8 +94,8 @@ func (s *Scan) Run(ctx context.Context, paths []string) ([]Find, error) {
 	slices.SortFunc(finds, func(a, b Find) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.Name, b.Name))
 	})
-	if err := ctx.Err(); err != nil {
-		wrong = append(wrong, err)
+	if ctx.Err() != nil {
+		wrong = append(wrong, errors.New("interrupted: not all was looked at"))
 	}
 	return finds, errors.Join(wrong...)
 }
@@ -183,11 +184,14 @@ func (r *reader) close() { r.guard.Wipe() }
 
 // file looks for all secrets at once. Only where there is one, which is seldom, it looks again for each, to tell where.
 func (r *reader) file(ctx context.Context, name string) ([]Find, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that was put in its place is not waited for
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(errors.New(name+": is no regular file any more"), err)
+	}
 	before := r.guard.Stats()
 	r.guard.Process(apart())
 	for ctx.Err() == nil {
@@ -209,7 +213,7 @@ func (r *reader) file(ctx context.Context, name string) ([]Find, error) {
 		if i := slices.IndexFunc(before, func(h guard.Hit) bool { return h.Name == hit.Name }); i >= 0 && before[i].Count == hit.Count {
 			continue
 		}
-		found, err := r.locate(f, name, hit.Name)
+		found, err := r.locate(ctx, f, name, hit.Name)
 		if err != nil {
 			return finds, err
 		}
@@ -225,7 +229,7 @@ func apart() []byte {
 }
 
 // locate finds one secret: where what a guard gives differs from what it got.
-func (r *reader) locate(f *os.File, name, secret string) ([]Find, error) {
+func (r *reader) locate(ctx context.Context, f *os.File, name, secret string) ([]Find, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -240,7 +244,7 @@ func (r *reader) locate(f *os.File, name, secret string) ([]Find, error) {
 		}
 		pending = append(pending[:0], pending[len(masked):]...)
 	}
-	for {
+	for ctx.Err() == nil {
 		n, err := f.Read(r.buf)
 		pending = append(pending, r.buf[:n]...)
 		settle(g.Process(r.buf[:n]))

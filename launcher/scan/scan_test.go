@@ -237,3 +237,45 @@ func TestIgnoreNoFile(t *testing.T) {
 		}
 	}
 }
+
+// What is interrupted ends, also where a secret is being located in a large file, and says so.
+func TestScanInterrupted(t *testing.T) {
+	a := value("a")
+	dir := tree(t, map[string]string{"far": strings.Repeat("a line of no interest\n", 40_000) + a})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s := newScan(t, a)
+	if _, err := s.Run(ctx, []string{dir}); err == nil || err.Error() != "interrupted: not all was looked at" {
+		t.Errorf("got %v, want that it was interrupted", err)
+	}
+	f, err := os.Open(filepath.Join(dir, "far"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := newReader(s)
+	defer r.close()
+	if finds, err := r.locate(ctx, f, "far", "A"); err != nil || len(finds) != 1 || finds[0].Line != 1 {
+		t.Errorf("%v, %v, want the file alone, since nobody waits for the line", finds, err)
+	}
+}
+
+// A file that became a pipe after it was listed is not waited for.
+func TestScanPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(newScan(t, value("a")))
+	defer r.close()
+	done := make(chan error, 1)
+	go func() { _, err := r.file(context.Background(), pipe); done <- err }()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it is waited for")
+	}
+}
