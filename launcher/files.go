@@ -167,7 +167,7 @@ func (p *Plan) hide(path, why string, yields bool) {
 	if err != nil {
 		return // what is not there needs no mask
 	}
-	var inside []string
+	var inside, writable []string
 	for _, r := range p.Policy.Rules {
 		switch {
 		case r.Access == 0 || r.Why == "the command":
@@ -175,12 +175,19 @@ func (p *Plan) hide(path, why string, yields bool) {
 			return
 		case r.Path != resolved && sandbox.Within(r.Path, resolved):
 			inside = append(inside, r.Path)
+			if r.Access&sandbox.Write != 0 {
+				writable = append(writable, r.Path)
+			}
 		}
+	}
+	if len(inside) > 0 && p.Policy.Explain(resolved, sandbox.Write).Allowed {
+		// A wider rule would let the command write what is open for reading only, and make new files around it.
+		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, But: writable, Why: why})
 	}
 	p.carve(resolved, why, inside)
 }
 
-// carve masks a path around the paths that stay open in it. Entries that appear there later are not masked: a mount
+// carve masks a path around the paths that stay open in it. What somebody outside puts there later is not masked: a mount
 // covers what is there.
 func (p *Plan) carve(path, why string, open []string) {
 	if slices.Contains(open, path) {

@@ -140,3 +140,34 @@ func TestProtectedIsMade(t *testing.T) {
 		try("{}\nx\n")
 	})
 }
+
+// What is open inside a credential path, or inside what is denied, is so as it was granted, whatever a wider grant says; and
+// nothing new comes to stand beside it.
+func TestOpenInside(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		ssh := filepath.Join(p.home, ".ssh")
+		for _, dir := range []string{ssh, filepath.Join(p.project, "in"), filepath.Join(p.project, "in/r"), filepath.Join(p.project, "in/rw"), filepath.Join(p.project, "in/rw/shut")} {
+			if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"../.ssh/id", "../.ssh/known_hosts", "../.ssh/config", "in/x", "in/r/x", "in/rw/x", "in/rw/shut/x"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", ssh+"/known_hosts", "--allow", ssh+"/config",
+			"--deny", "in/rw/shut", "--deny", "in", "--read", "in/r", "--allow", "in/rw", "--", "sh", "-c", `
+			try() { for f; do echo new >> $f && echo "$f is written"; done 2> /dev/null; }
+			try ~/.ssh/config ~/.ssh/known_hosts ~/.ssh/authorized_keys ~/.ssh/id in/x in/new in/r/x in/r/new in/rw/x in/rw/new in/rw/shut/x
+			mv ~/.ssh/known_hosts ~/.ssh/other; mv in other; mv ~/.ssh ~/ssh; rm in/r/x ~/.ssh/known_hosts; chmod 777 in/r/x
+			cat ~/.ssh/known_hosts ~/.ssh/id in/x in/r/x in/rw/x in/rw/shut/x; touch ~/beside in/rw/and && echo beside`))
+		home := func(lines ...string) string { return strings.ReplaceAll(strings.Join(lines, "\n")+"\n", "~", p.home) }
+		if want := home("~/.ssh/config is written", "in/rw/x is written", "in/rw/new is written", "old", "old", "old", "new", "beside"); o.stdout != want {
+			t.Errorf("got %q, want %q: %s", o.stdout, want, o.stderr)
+		}
+		for name, want := range map[string]string{"../.ssh/id": "old\n", "../.ssh/known_hosts": "old\n", "../.ssh/authorized_keys": "", "../.ssh/config": "old\nnew\n", "in/x": "old\n", "in/new": "", "in/r/x": "old\n", "in/rw/new": "new\n", "in/rw/shut/x": "old\n"} {
+			if got := p.read(t, name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+	})
+}
