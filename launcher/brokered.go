@@ -3,6 +3,7 @@ package launcher
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"os"
 	"slices"
 
@@ -99,10 +100,13 @@ func (s *session) sealedValue(name string) ([]byte, error) {
 
 // hook tells an agent, for this run alone, to show the output of its tools to the broker before its model sees it.
 func (p *Plan) hook(h Host) {
-	if h.Self == "" || h.Nested || len(p.Argv) == 0 || p.Guard != "redact" && p.Guard != "block" {
+	if h.Self == "" || len(p.Argv) == 0 || p.Guard != "redact" && p.Guard != "block" {
 		return
 	}
 	argv, err := hooks.ForRun(p.Argv, h.Self, os.ReadFile)
+	if err == nil && h.Nested && !slices.Equal(argv, p.Argv) {
+		err = errors.New("a launch inside another one has nobody who could be asked")
+	}
 	if err != nil {
 		p.Warnings = append(p.Warnings, "the output of the agent's tools is not masked before its model sees it: "+err.Error())
 		return
