@@ -171,3 +171,23 @@ func TestOpenInside(t *testing.T) {
 		}
 	})
 }
+
+// Where all may be written and nothing read, what is denied cannot be written, nor a credential file, nor ward's own.
+func TestWriteAroundWhatIsDenied(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		aws := filepath.Join(p.home, ".aws")
+		if err := errors.Join(os.Mkdir(aws, 0o755), os.Chown(aws, p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"../.aws/credentials", "shut", "open"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		end(t, p.run(t, "--silent", "--write", p.home, "--deny", "shut", "--", "sh", "-c", `
+			for f in ~/.aws/credentials ~/.config/ward/profiles.json shut open; do echo new > $f; done; rm shut`))
+		for name, want := range map[string]string{"../.aws/credentials": "old\n", "../.config/ward/profiles.json": "", "shut": "old\n", "open": "new\n"} {
+			if got := p.read(t, name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+	})
+}
