@@ -150,13 +150,12 @@ func (p *Plan) protect(r profiles.PathRule) {
 // hideOwn masks one of ward's own directories. Where a rule lets the command write around it, it is made first if it
 // is missing: a command that could make it would write the next launch's profile.
 func (p *Plan) hideOwn(dir string) {
-	resolved := dir
-	if r, err := p.links.resolve(dir); err == nil {
-		resolved = r
-	} else if p.Policy.Explain(dir, sandbox.Write).Allowed {
-		p.create = append(p.create, creation{dir, "dir"})
-	} else {
-		return
+	resolved, err := p.links.resolve(dir)
+	if err != nil {
+		if resolved = leadsTo(dir); !p.Policy.Explain(resolved, sandbox.Write).Allowed {
+			return
+		}
+		p.create = append(p.create, creation{resolved, "dir"})
 	}
 	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Why: "ward: its own files"})
 }

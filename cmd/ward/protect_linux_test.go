@@ -191,3 +191,23 @@ func TestWriteAroundWhatIsDenied(t *testing.T) {
 		}
 	})
 }
+
+// Ward's own directories are closed where they come to be, though links lead to them, and to nothing yet.
+func TestOwnDirectoriesBehindLinks(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		config := filepath.Join(p.home, ".config")
+		for _, at := range []string{"", "ward"} { // the whole of it is elsewhere, or that of ward
+			link := filepath.Join(config, at)
+			if err := errors.Join(os.RemoveAll(config), os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(filepath.Join(p.project, "dot", at), link)); err != nil {
+				t.Fatal(err)
+			}
+			o := end(t, p.run(t, "--silent", "--", "sh", "-c", "mkdir -p dot/ward; echo new > dot/ward/profiles.json; mv dot/ward dot/other; mv dot other; echo new > beside"))
+			if _, err := os.Lstat(filepath.Join(p.project, "dot/ward")); err != nil || p.read(t, "dot/ward/profiles.json") != "" || p.read(t, "beside") != "new\n" {
+				t.Errorf("%q: a profile is written, or nothing is: %v: %s", at, err, o.stderr)
+			}
+			if err := errors.Join(os.RemoveAll(filepath.Join(p.project, "dot")), os.Remove(filepath.Join(p.project, "beside"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
