@@ -160,18 +160,23 @@ func (p *Plan) hideOwn(dir string) {
 	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Why: "ward: its own files"})
 }
 
-// hide masks path, or, where a rule names something below it, everything in it but that.
+// hide masks path, or, where a rule names something below it, everything in it but that. One that yields is opened by a
+// rule for path itself: to be read, if that says no more.
 func (p *Plan) hide(path, why string, yields bool) {
 	resolved, err := p.links.resolve(path)
 	if err != nil {
 		return // what is not there needs no mask
 	}
 	var inside, writable []string
+	open := false
 	for _, r := range p.Policy.Rules {
 		switch {
 		case r.Access == 0 || r.Why == "the command":
 		case r.Path == resolved && yields:
-			return
+			if r.Access&sandbox.Write != 0 {
+				return
+			}
+			open = true
 		case r.Path != resolved && sandbox.Within(r.Path, resolved):
 			inside = append(inside, r.Path)
 			if r.Access&sandbox.Write != 0 {
@@ -179,11 +184,13 @@ func (p *Plan) hide(path, why string, yields bool) {
 			}
 		}
 	}
-	if len(inside) > 0 && p.Policy.Explain(resolved, sandbox.Write).Allowed {
+	if (open || len(inside) > 0) && p.Policy.Explain(resolved, sandbox.Write).Allowed {
 		// A wider rule would let the command write what is open for reading only, and make new files around it.
 		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, But: writable, Why: why})
 	}
-	p.carve(resolved, why, inside)
+	if !open {
+		p.carve(resolved, why, inside)
+	}
 }
 
 // carve masks a path around the paths that stay open in it. What somebody outside puts there later is not masked: a mount
