@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"ward/profiles"
 	"ward/sandbox"
@@ -137,6 +138,11 @@ func (p *Plan) protect(r profiles.PathRule) {
 		}
 		p.create = append(p.create, made)
 		resolved = made.path
+	} else if errors.Is(err, syscall.ENOTDIR) {
+		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead.
+		r.Path = filepath.Dir(r.Path)
+		p.protect(r)
+		return
 	} else if err != nil {
 		return
 	}

@@ -53,6 +53,21 @@ func TestProtected(t *testing.T) {
 	})
 }
 
+// In a work tree of git's, .git is a file that says where the hooks are.
+func TestProtectedWorkTree(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, ".git", []byte("gitdir: /else/where\n"), 0o644)
+		for _, try := range []string{"echo gitdir: evil > .git", "rm .git && mkdir -p .git/hooks", "mv .git other && echo gitdir: evil > .git"} {
+			if o := end(t, p.run(t, "--silent", "--", "sh", "-c", try)); o.code == 0 || p.read(t, ".git") != "gitdir: /else/where\n" {
+				t.Fatalf("%s: done", try)
+			}
+		}
+		if o := end(t, p.run(t, "--silent", "--unprotect", ".git/hooks", "--unprotect", ".git/config", "--", "sh", "-c", "echo gitdir: other > .git")); o.code != 0 {
+			t.Errorf("unprotected, and cannot be written: %s", o.stderr)
+		}
+	})
+}
+
 // A profile that lies in the project, and what that extends, stay as they were: whoever wrote them would have the next launch
 // run a command outside, by cmd://, and open what it likes.
 func TestProtectedProfile(t *testing.T) {
