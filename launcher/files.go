@@ -146,10 +146,16 @@ func (p *Plan) protect(r profiles.PathRule) {
 	} else if err != nil {
 		return
 	}
-	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)})
-	if r.Path != resolved {
-		// As it is written too: the sandbox pins the links on the way, which could be exchanged for others.
-		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
+	p.mask(sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)}, r.Path)
+}
+
+// mask adds a mask, and one for its path as it is written too: the sandbox pins the links on the way, which could be
+// exchanged for others.
+func (p *Plan) mask(m sandbox.Mask, written string) {
+	p.Policy.Masks = append(p.Policy.Masks, m)
+	if written != m.Path {
+		m.Path = written
+		p.Policy.Masks = append(p.Policy.Masks, m)
 	}
 }
 
@@ -163,7 +169,7 @@ func (p *Plan) hideOwn(dir string) {
 		}
 		p.create = append(p.create, creation{resolved, "dir"})
 	}
-	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Why: "ward: its own files"})
+	p.mask(sandbox.Mask{Path: resolved, Why: "ward: its own files"}, dir)
 }
 
 // hide masks path, or, where a rule names something below it, everything in it but that. One that yields is opened by a
@@ -190,9 +196,13 @@ func (p *Plan) hide(path, why string, yields bool) {
 			}
 		}
 	}
-	if (open || len(inside) > 0) && p.Policy.Explain(resolved, sandbox.Write).Allowed {
+	switch {
+	case !open && len(inside) == 0:
+		p.mask(sandbox.Mask{Path: resolved, Why: why}, path)
+		return
+	case path != resolved || p.Policy.Explain(resolved, sandbox.Write).Allowed:
 		// A wider rule would let the command write what is open for reading only, and make new files around it.
-		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, But: writable, Why: why})
+		p.mask(sandbox.Mask{Path: resolved, Fixed: true, But: writable, Why: why}, path)
 	}
 	if !open {
 		p.carve(resolved, why, inside)

@@ -63,7 +63,7 @@ func TestMasks(t *testing.T) {
 		{"the project", `{"allow": ["~/project"], "protect": [".git/hooks", ".git/config", "missing"]}`, []string{"fixed project/.git/hooks", "fixed project/.git/config"}},
 		{"unprotected", `{"allow": ["~/project"], "protect": [".git/hooks", ".git/config"], "unprotect": [".git/hooks"]}`, []string{"fixed project/.git/config"}},
 		{"denied", `{"allow": ["~/project"], "deny": ["~/project/a", "~/project/missing"]}`, []string{"hidden project/a"}},
-		{"denied by a link", `{"allow": ["~/project"], "deny": ["~/project/secret"]}`, []string{"hidden project/a/b"}},
+		{"denied by a link", `{"allow": ["~/project"], "deny": ["~/project/secret"]}`, []string{"hidden project/a/b", "hidden project/secret"}},
 		{"open inside what is denied", `{"allow": ["~/project", "~/project/a/b/c"], "deny": ["~/project/a"]}`, []string{"fixed project/a"}},
 		{"the whole home", `{"read": ["~"]}`, []string{"hidden .aws", "hidden .config/ward", "hidden .ssh"}},
 		{"a credential by its name", `{"read": ["~", "~/.ssh"]}`, []string{"hidden .aws", "hidden .config/ward"}},

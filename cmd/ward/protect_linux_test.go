@@ -226,3 +226,33 @@ func TestOwnDirectoriesBehindLinks(t *testing.T) {
 		}
 	})
 }
+
+// A link that leads to ward's own directory, or to credential files, is not exchanged for a directory of the command's own.
+func TestLinksToWhatIsClosedStay(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for link, target := range map[string]string{".config/ward": "../dot/ward", ".aws": "dot/aws", ".kube": "dot/kube", ".docker": "dot/docker"} {
+			target = filepath.Join(p.home, "dot", filepath.Base(target))
+			for at := target; at != p.home; at = filepath.Dir(at) {
+				if err := errors.Join(os.MkdirAll(at, 0o755), os.Chown(at, p.uid, p.uid)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			at := filepath.Join(p.home, link)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.Chown(filepath.Dir(at), p.uid, p.uid), os.Symlink(target, at), os.Lchown(at, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.write(t, "../dot/kube/config", []byte("old\n"), 0o644)
+		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", filepath.Join(p.home, ".kube/config"), "--read", filepath.Join(p.home, ".docker"), "--", "sh", "-c", `cat ~/.kube/config
+			for l in .config/ward .aws .kube .docker; do rm ~/$l || mv ~/$l ~/away || ln -sfn ~ ~/$l; mkdir -p ~/$l && echo new > ~/$l/new; done; mv ~/.config ~/other; touch ~/beside && echo beside`))
+		if o.stdout != "old\nbeside\n" {
+			t.Errorf("got %q: %s", o.stdout, o.stderr)
+		}
+		for _, link := range []string{".config/ward", ".aws", ".kube", ".docker"} {
+			at := filepath.Join(p.home, link)
+			if _, err := os.Readlink(at); err != nil || p.read(t, filepath.Join("..", link, "new")) != "" {
+				t.Errorf("%s is no link any more, or something is in it: %v", link, err)
+			}
+		}
+	})
+}
