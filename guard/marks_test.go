@@ -2,7 +2,6 @@ package guard
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -86,97 +85,6 @@ func TestMarksLeaveEnough(t *testing.T) {
 			}
 		}
 	}
-}
-
-// A value may hold more than one secret, and text that everybody knows. Of each secret enough is left. $ is a secret, # a
-// short one, ^ the last one again.
-func TestMarksLeaveEnoughOfEach(t *testing.T) {
-	const small = "abcdefghijklmnopqrstuvwxyz0123456789"
-	alphabets := []struct {
-		characters string
-		bits       float64
-	}{{base62, 5.95}, {base62 + "-_", 5.95}, {hexa, 4}, {strings.ToUpper(hexa), 4}, {small, 5.17}, {strings.ToUpper(small), 5.17}}
-	for name, value := range map[string]string{
-		"alone":      "$",
-		"names":      "AWS_ACCESS_KEY_ID=$\nAWS_SECRET_ACCESS_KEY= $\nDB=$\n",
-		"words":      "the key is $ and the other one $, but never $.",
-		"pair":       "$:$",
-		"list":       "$,$,$;$|$",
-		"a source":   "app:$@tcp(db1.eu:3306)/main?tls=on&loc=UTC",
-		"proxy":      "u1:$@10.0.0.7:8080;no=*.x;id=$",
-		"prefixes":   "ghp_$ sk-ant-api03-$\nglpat-$",
-		"a name":     "prod-database-password-$",
-		"NAMES":      "PROD_DATABASE_PASSWORD_$_STAGING_DATABASE_PASSWORD_$",
-		"glued":      "mysecretpassword$",
-		"behind":     "$mysecretpassword",
-		"tail":       "as:app1;on=db01|5432,$",
-		"twice":      "A=$\nB=x$\nC=^\n",
-		"document":   `{"user":"admin","token":"$","other":{"url":"postgres://admin:$@db.local/main?sslmode=disable&key=$"}}`,
-		"percent":    "https://admin:$%21$@db.local/main?key=%41$",
-		"yaml":       "users:\n- name: admin\n  token: $\n  client-key: '$'\n",
-		"cookies":    "session=$; id=$; Path=/; HttpOnly",
-		"short ones": "#-#,#-#,#-#,#-#,#-#,#-#,#-#,#-#,#-#,#-#",
-		"lines":      strings.Repeat("#-#-#\n", 20),
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRand(58)
-			for _, alphabet := range alphabets {
-				for n := 20; n < 100; n++ {
-					text, secrets := filled(r, value, alphabet.characters, n)
-					for _, secret := range secrets {
-						all, left := uncovered(text, secret)
-						if left < all && float64(left+glued)*alphabet.bits < spareBits {
-							t.Fatalf("%d of %d characters of %q are in marks of %q", all-left, all, secret, text)
-						}
-					}
-				}
-			}
-		})
-	}
-}
-
-// filled gives a value with random secrets of n characters in it, short ones of 8.
-func filled(r *rand.Rand, value, alphabet string, n int) (text string, secrets []string) {
-	for _, c := range value {
-		switch c {
-		case '$':
-			secrets = append(secrets, random(r, alphabet, n))
-		case '#':
-			secrets = append(secrets, random(r, alphabet, 8))
-		case '^':
-		default:
-			text += string(c)
-			continue
-		}
-		text += secrets[len(secrets)-1]
-	}
-	return text, secrets
-}
-
-// glued is how many characters of known text may be taken for a part of a secret that they stand at without anything between.
-const glued = 2
-
-// uncovered tells how many letters and digits a secret has, and how many of them are in no mark of a value.
-func uncovered(value, secret string) (all, left int) {
-	wanted := squeeze([]byte(secret)).text
-	hit := make([]bool, len(wanted))
-	chosen, _ := chooseMarks(parts([]byte(value)))
-	for _, c := range chosen {
-		for from := 0; ; from++ {
-			at := bytes.Index(c.run.text[from:], wanted)
-			if at < 0 {
-				break
-			}
-			from += at
-			for i := range wanted {
-				hit[i] = hit[i] || c.at <= from+i && from+i < c.at+c.width
-			}
-		}
-	}
-	for _, yes := range hit {
-		left += oneIf(!yes)
-	}
-	return len(wanted), left
 }
 
 // Nearly all random values that are long enough have marks.
