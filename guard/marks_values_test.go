@@ -18,7 +18,7 @@ func TestMarksLeaveEnoughOfEach(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRand(58)
 			for _, alphabet := range alphabets {
-				for n := 8; n < 100; n++ {
+				for n := 8; n < 100; n += 1 + n/40 {
 					text, secrets := filled(r, value, alphabet.characters, n)
 					for _, secret := range secrets {
 						all, left := uncovered(text, secret)
@@ -41,6 +41,9 @@ func filled(r *rand.Rand, value, alphabet string, n int) (text string, secrets [
 		case '#':
 			secrets = append(secrets, random(r, alphabet, 8))
 		case '^':
+		case '~':
+			text += strings.ToUpper(secrets[len(secrets)-1])
+			continue
 		default:
 			text += string(c)
 			continue
@@ -55,12 +58,13 @@ const glued = 2
 
 // uncovered tells how many letters and digits a secret has, and how many of them are in no mark of a value.
 func uncovered(value, secret string) (all, left int) {
-	wanted := squeeze([]byte(secret)).text
+	wanted := bytes.ToLower(squeeze([]byte(secret)).text)
 	hit := make([]bool, len(wanted))
 	chosen, _ := chooseMarks(parts([]byte(value)))
 	for _, c := range chosen {
+		text := bytes.ToLower(c.run.text)
 		for from := 0; ; from++ {
-			at := bytes.Index(c.run.text[from:], wanted)
+			at := bytes.Index(text[from:], wanted)
 			if at < 0 {
 				break
 			}
@@ -76,7 +80,7 @@ func uncovered(value, secret string) (all, left int) {
 	return len(wanted), left
 }
 
-// composites are values with secrets in them: $ is one, # a short one, ^ the last one again.
+// composites are values with secrets in them: $ is one, # a short one, ^ the last one again, ~ in capitals.
 func composites() map[string]string {
 	return map[string]string{
 		"alone":      "$",
@@ -115,6 +119,10 @@ func composites() map[string]string {
 		"UUID":       "33db5829-021f-4f5a-ae02-55ac10b1f195/$-33db5829-021f-4f5a-ae02-55ac10b1f195",
 		"time":       "20240612T101112Z-$",
 		"seconds":    "1718187072_$",
+		"doubled":    "$_^",
+		"at once":    "$^",
+		"thrice":     "$/^/^-$",
+		"capitals":   "$:~",
 		"codes":      "#-#_#/#-#-#-#-#-#-#-#-#-#-#-#-#",
 	}
 }

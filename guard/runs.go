@@ -10,15 +10,15 @@ import (
 // it is random. What stands around it everybody may know: the names in a .env,
 // the words of a note, a vendor's prefix.
 type run struct {
-	text     []byte // squeezed, of the whole part
-	from, to int    // in it
-	inner    bool   // a letter or digit of the value stands right before the part
-	left     int    // how many of its windows may be marked
-	end      int    // of the last one that is
+	*squeezed      // the whole part
+	from, to  int  // in its text
+	inner     bool // a letter or digit of the value stands right before the part
+	left      int  // how many of its windows may be marked
+	end       int  // of the last one that is
 }
 
-// random is what of the text is random.
-func (r *run) random() []byte { return r.text[r.from:r.to] }
+// secret is what of the text is random.
+func (r *run) secret() []byte { return r.text[r.from:r.to] }
 
 // mayMark is how many of its windows of width w may be marked.
 func (r *run) mayMark(w int) int {
@@ -29,7 +29,7 @@ func (r *run) mayMark(w int) int {
 // each is how many bits a character of the run holds. Letters of a kind that is
 // rare in it may all be known: the x of 0x, or a name that was not left out.
 func (r *run) each() float64 {
-	text := r.random()
+	text := r.secret()
 	kinds, _ := kindsOf(text)
 	upper, lower, beyondF := 0, 0, 0
 	for _, c := range text {
@@ -254,7 +254,7 @@ func (s *squeezed) trim(from, to int, odds []int32) []*run {
 	if first == last {
 		return nil
 	}
-	return []*run{{text: s.text, from: first, to: last}}
+	return []*run{{squeezed: s, from: first, to: last}}
 }
 
 // needs is what a text must have to be left out that ends, or begins, before character i.
