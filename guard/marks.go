@@ -102,7 +102,7 @@ func chooseMarks(split []stretch) (chosen []island, texts []*squeezed) {
 // width that has any.
 func (r *run) islands() (found []island) {
 	for _, w := range widths[:2] {
-		r.left = r.mayMark(w)
+		r.left, r.apart = r.mayMark(w)
 		for i := r.from; r.left > 0 && i+w <= r.to; i++ {
 			if r.eligible(i, w, strict) {
 				found = append(found, island{r, i, w})
@@ -164,8 +164,9 @@ func compareFolded(a, b []byte) int {
 
 // spread takes as many of the places as their runs allow, the first of them and
 // then others at even distances: a leak of any part of the value that is wider
-// than the distance holds one. None overlaps another. Who knows one, or what
-// stands beside a run, would have no more than the rest of the next to guess.
+// than the distance holds one. None is near another, be it of the next line of
+// one key. Who knows one, or what stands beside a run, would have no more than
+// the rest of the next to guess.
 func spread(places []island) (chosen []island) {
 	count := 0
 	var last *run
@@ -176,11 +177,16 @@ func spread(places []island) (chosen []island) {
 		last = p.run
 	}
 	count = min(count, maxMarks)
-	next := 0
+	next, end := 0, 0 // where in the text that is at hand the next one may begin
 	for i := range count {
 		for next = max(next, i*len(places)/count); next < len(places); next++ {
-			if p := places[next]; p.run.left > 0 && p.at >= p.run.end {
-				p.run.left, p.run.end = p.run.left-1, p.at+p.width
+			p := places[next]
+			if n := len(chosen); n > 0 && chosen[n-1].run.squeezed != p.run.squeezed {
+				end = 0
+			}
+			if p.run.left > 0 && p.at >= end {
+				p.run.left--
+				end = p.at + p.width + p.run.apart
 				chosen = append(chosen, p)
 				break
 			}

@@ -38,13 +38,13 @@ func TestMarks(t *testing.T) {
 		piece int // the shortest of which each is known; 0: not to be asked
 	}{
 		{"empty", "", 0, 0},
-		{"24 characters", random(r, base62, 24), 0, 0},
+		{"29 characters", random(r, base62, 29), 0, 0},
 		{"32", random(r, base62, 32), 1, 32},
 		{"40", random(r, base62, 40), 2, 27},
-		{"48", random(r, base62, 48), 3, 23},
-		{"64", random(r, base62, 64), 5, 20},
-		{"80", random(r, base62, 80), 7, 19},
-		{"95 after a prefix", "sk-ant-api03-" + random(r, base62, 95), 9, 0},
+		{"48", random(r, base62, 48), 3, 26},
+		{"64", random(r, base62, 64), 3, 27},
+		{"80", random(r, base62, 80), 4, 26},
+		{"95 after a prefix", "sk-ant-api03-" + random(r, base62, 95), 5, 0},
 		{"no more than 16", random(r, base62, 1000), 16, 0},
 		{"40 hexadecimal", random(r, hexa, 40), 0, 0},
 		{"64 hexadecimal", random(r, hexa, 64), 2, 40},
@@ -67,24 +67,33 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// The marks of a value cover so little of it that what is left cannot be guessed.
+// The marks of a value cover so little of it that what is left cannot be guessed, and of any 256 bits in a row, if
+// everything else should be known.
 func TestMarksLeaveEnough(t *testing.T) {
 	r := newRand(52)
 	for n := 20; n < 200; n++ {
 		for alphabet, bits := range map[string]float64{base62: 5.95, hexa: 4} {
-			p, err := ReadMarks("NAME", MakeMarks(storedKey, []byte(random(r, alphabet, n))))
-			if err != nil {
-				t.Fatal(err)
+			value := random(r, alphabet, n)
+			chosen, _ := chooseMarks(parts([]byte(value)))
+			for at, size := 0, min(n, int(256/bits)); at+size <= n; at++ {
+				if left := leftOf(chosen, at, size); left < size && float64(left)*bits < spareBits {
+					t.Fatalf("%d of %d characters from %d on of %d of %.2f bits are in marks", size-left, size, at, n, bits)
+				}
 			}
-			covered := 0
-			for _, g := range p.groups {
-				covered += int(g.width) * len(g.windows)
-			}
-			if left := float64(n-covered) * bits; covered > 0 && left < spareBits {
-				t.Errorf("%d of %d characters of %.2f bits are in marks: %.0f bits left", covered, n, bits, left)
+			if left := leftOf(chosen, 0, n); left < n && float64(left)*bits < spareBits {
+				t.Fatalf("%d of %d characters of %.2f bits are in marks", n-left, n, bits)
 			}
 		}
 	}
+}
+
+// leftOf is how many of the size characters from at on are in none of the windows.
+func leftOf(chosen []island, at, size int) int {
+	left := 0
+	for i := at; i < at+size; i++ {
+		left += oneIf(!slices.ContainsFunc(chosen, func(c island) bool { return c.at <= i && i < c.at+c.width }))
+	}
+	return left
 }
 
 // Nearly all random values that are long enough have marks.

@@ -2,6 +2,13 @@ package guard
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -124,5 +131,30 @@ func composites() map[string]string {
 		"thrice":     "$/^/^-$",
 		"capitals":   "$:~",
 		"codes":      "#-#_#/#-#-#-#-#-#-#-#-#-#-#-#-#",
+	}
+}
+
+// A key file holds what everybody knows, too: its public half, and how it is written. Of the secret half enough is left.
+func TestMarksLeaveEnoughOfKeys(t *testing.T) {
+	for range 50 {
+		secret := make([]byte, 32)
+		crand.Read(secret)
+		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, _ := x509.MarshalECPrivateKey(key)
+		long, _ := x509.MarshalPKCS8PrivateKey(key)
+		edwards, _ := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(secret))
+		for _, der := range [][]byte{short, long, edwards} {
+			text := base64.StdEncoding.EncodeToString(der)
+			at := bytes.Index(der, secret)
+			half := text[(at*8+5)/6 : (at+32)*8/6]
+			for _, value := range []string{text, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))} {
+				if all, left := uncovered(value, half); 256-6*(all-left) < spareBits {
+					t.Fatalf("%d of %d characters of the secret half are in marks of %s", all-left, all, value)
+				}
+			}
+		}
 	}
 }

@@ -14,16 +14,20 @@ type run struct {
 	from, to  int  // in its text
 	inner     bool // a letter or digit of the value stands right before the part
 	left      int  // how many of its windows may be marked
-	end       int  // of the last one that is
+	apart     int  // how many characters stand between two of them
 }
 
 // secret is what of the text is random.
 func (r *run) secret() []byte { return r.text[r.from:r.to] }
 
-// mayMark is how many of its windows of width w may be marked.
-func (r *run) mayMark(w int) int {
-	each := r.each()
-	return int((each*float64(r.to-r.from) - spareBits) / (each * float64(w)))
+// mayMark is how many of its windows of width w may be marked, and how many characters must be between two of them: half
+// of what is to be left, so that of any 256 bits in a row 128 are, too. A run may hold a key among what everybody knows, as
+// the DER form of one holds its public half.
+func (r *run) mayMark(w int) (windows, apart int) {
+	each, all := r.each(), r.to-r.from
+	apart = int(math.Ceil(spareBits / 2 / each))
+	windows = int((each*float64(all) - spareBits) / (each * float64(w)))
+	return min(windows, 1+(all-w)/(w+apart)), apart
 }
 
 // each is how many bits a character of the run holds. Letters of a kind that is
