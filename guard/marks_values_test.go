@@ -158,3 +158,30 @@ func TestMarksLeaveEnoughOfKeys(t *testing.T) {
 		}
 	}
 }
+
+// Of base64 of a text there are no marks: what is known of the text leads to them. What is random beside it has some.
+func TestMarksOfBase64(t *testing.T) {
+	r := newRand(60)
+	for name, text := range map[string]string{
+		"login":  "administrator:" + random(r, base62, 60),
+		"hex":    "x-access-token:" + random(r, hexa, 80),
+		"JSON":   `{"username":"admin","password":"` + random(r, base62, 40) + `","auth":"` + random(r, base62, 40) + `"}`,
+		"PEM":    "-----BEGIN PRIVATE KEY-----\n" + random(r, base62, 64) + "\n" + random(r, base62, 64) + "\n-----END PRIVATE KEY-----\n",
+		"UTF-16": strings.ReplaceAll(random(r, base62, 80), "", "\x00"),
+	} {
+		for shift := range 3 {
+			key := random(r, base62, 36)
+			for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+				encoded := e.EncodeToString([]byte(text[shift:]))
+				for _, value := range []string{encoded, "A=" + encoded + "\nB=x", "Basic " + encoded, "x" + encoded} {
+					if all, left := uncovered(value, encoded); left < all {
+						t.Errorf("%s: %d of %d characters are in marks of %q", name, all-left, all, value)
+					}
+				}
+				if all, left := uncovered(encoded+"."+key, key); all-left != minWidth {
+					t.Errorf("%s: %d characters of the key beside it are in marks", name, all-left)
+				}
+			}
+		}
+	}
+}

@@ -68,10 +68,13 @@ func (s *squeezed) runs(raw []byte) (found []*run) {
 			for first < end && s.steps[first] < known {
 				first++
 			}
-			for _, last := range s.divide(first, end) {
-				found = append(found, s.random(first, last)...)
-				first = last
+			for _, part := range s.unread(raw, first, end) {
+				for _, last := range s.divide(part[0], part[1]) {
+					found = append(found, s.random(part[0], last)...)
+					part[0] = last
+				}
 			}
+			first = end
 		}
 	}
 	return found
