@@ -13,10 +13,10 @@ import (
 func TestRules(t *testing.T) {
 	root := tree(t, "w/a/b", "w/deny/x", "w/.git/hooks/x", "w/.git/config", "w/.claude/settings.json", "w/agent/x",
 		"w/agent/hooks/x", "wx/", "usr/bin/x", "usr/secret/x", "usr/p", "drop/x", "same/x", "shut/x", "shut/r", "w/in/x", "w/in/r/x", "w/in/rw/x", "w/in/rw/deny/x",
-		"home/project/", "home/x", "home/.ssh/id", "home/.aws/x", "home/.gnupg/in/x", "home/.gnupg/in/deep/x", "else/x")
+		"home/project/", "home/x", "home/.ssh/id", "home/.aws/x", "home/.docker/x", "home/.docker/rw/x", "home/.gnupg/in/x", "home/.gnupg/in/deep/x", "else/x")
 	p := plan(t, strings.ReplaceAll(`{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {
-		"allow": ["R/w", "R/w/in/rw", "~", "R/same", "~/.aws", "~/.gnupg/in/deep"],
-		"read": ["R/usr", "R/shut/r", "R/w/in/r"],
+		"allow": ["R/w", "R/w/in/rw", "~", "R/same", "~/.aws", "~/.docker/rw", "~/.gnupg/in/deep"],
+		"read": ["~/.docker", "R/usr", "R/shut/r", "R/w/in/r"],
 		"write": ["R/drop"],
 		"deny": ["R/w/in/rw/deny", "R/w/in", "R/w/deny", "R/same", "R/shut", "R/usr/secret"],
 		"protect": ["R/w/.git/hooks", "R/w/.claude", "R/w/agent", "R/w/agent/hooks", "R/usr/p"],
@@ -53,6 +53,8 @@ func TestRules(t *testing.T) {
 		{"home/.ssh", false, false, "a wider grant does not lift a mask"},
 		{"home/.ssh/id", false, false, "nor for what is in it"},
 		{"home/.aws/x", true, true, "a grant that names the mask does"},
+		{"home/.docker/x", true, false, "as it says, not as a wider grant does"},
+		{"home/.docker/rw/x", true, true, "but for what another one opens in it"},
 		{"home/.gnupg/in/deep/x", true, true, "and one that names something inside"},
 		{"home/.gnupg/in/x", false, false, "for that alone"},
 		{"else/x", false, false, "nothing speaks of it"},

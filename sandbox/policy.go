@@ -209,11 +209,12 @@ func (p *Policy) changeable(path string) bool {
 	})
 }
 
-// Inside gives the masks that lie below a rule: the ones that Landlock alone cannot keep.
+// Inside gives the masks that lie below a rule: the ones that Landlock alone cannot keep. What may only be written there
+// is to be hidden too.
 func (p *Policy) Inside() []Mask {
 	var inside []Mask
 	for _, m := range p.Masks {
-		want := Read
+		want := Read | Write
 		if m.Fixed {
 			want = Write
 		}
