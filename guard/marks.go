@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -80,26 +81,30 @@ type island struct {
 func (i island) text() []byte { return i.run.text[i.at : i.at+i.width] }
 
 // chooseMarks gives the windows that marks are made of, and the texts that they are in.
-func chooseMarks(split []stretch) (chosen []island, texts []squeezed) {
-	var all []island
+func chooseMarks(split []stretch) (chosen []island, texts []*squeezed) {
+	var runs []*run
 	for _, part := range split {
 		s := squeeze(part.text)
-		texts = append(texts, s)
+		texts = append(texts, &s)
 		for _, r := range s.runs(part.text) {
 			r.inner = part.inner
-			all = append(all, s.islands(r)...)
+			runs = append(runs, r)
 		}
 	}
-	return once(spread(all)), texts
+	var all []island
+	for _, r := range once(runs) {
+		all = append(all, r.islands()...)
+	}
+	return spread(all), texts
 }
 
 // islands gives all windows of a run that may be marked: those of the narrowest
 // width that has any.
-func (s *squeezed) islands(r *run) (found []island) {
+func (r *run) islands() (found []island) {
 	for _, w := range widths[:2] {
-		r.left = r.mayMark(w)
+		r.left, r.apart = r.mayMark(w)
 		for i := r.from; r.left > 0 && i+w <= r.to; i++ {
-			if s.eligible(i, w, strict) {
+			if r.eligible(i, w, strict) {
 				found = append(found, island{r, i, w})
 			}
 		}
@@ -110,25 +115,58 @@ func (s *squeezed) islands(r *run) (found []island) {
 	return found
 }
 
-// once leaves out windows of what stands in the value at another place too, and
-// has others there: nothing might be left of it between them.
-func once(chosen []island) (kept []island) {
-	for _, c := range chosen {
-		if !slices.ContainsFunc(kept, c.again) {
-			kept = append(kept, c)
+// once leaves out of the runs what stands in the value before, capitals or not: it is one secret, of which nothing might be
+// left between the marks here and there.
+func once(runs []*run) (kept []*run) {
+	type spot struct{ run, at int }
+	var order []spot
+	again := make([][]bool, len(runs))
+	for i, r := range runs {
+		again[i] = make([]bool, r.to-r.from)
+		for at := r.from; at+minWidth <= r.to; at++ {
+			order = append(order, spot{i, at})
+		}
+	}
+	compare := func(a, b spot) int { return compareFolded(runs[a.run].text[a.at:], runs[b.run].text[b.at:]) }
+	slices.SortFunc(order, func(a, b spot) int { return cmp.Or(compare(a, b), a.run-b.run, a.at-b.at) })
+	for i := 1; i < len(order); i++ {
+		if spot := order[i]; compare(order[i-1], spot) == 0 {
+			for at := range minWidth {
+				again[spot.run][spot.at-runs[spot.run].from+at] = true
+			}
+		}
+	}
+	for i, r := range runs {
+		for from, to := r.from, r.from; to <= r.to; to++ {
+			if to < r.to && !again[i][to-r.from] {
+				continue
+			}
+			if from < to {
+				part := *r
+				part.from, part.to = from, to
+				kept = append(kept, &part)
+			}
+			from = to + 1
 		}
 	}
 	return kept
 }
 
-func (i island) again(other island) bool {
-	return i.run != other.run && (bytes.Contains(i.run.random(), other.text()) || bytes.Contains(other.run.random(), i.text()))
+// compareFolded compares the first eight characters.
+func compareFolded(a, b []byte) int {
+	for i := range minWidth {
+		if d := int(small(a[i])) - int(small(b[i])); d != 0 {
+			return d
+		}
+	}
+	return 0
 }
 
 // spread takes as many of the places as their runs allow, the first of them and
 // then others at even distances: a leak of any part of the value that is wider
-// than the distance holds one. None overlaps another. Who knows one, or what
-// stands beside a run, would have no more than the rest of the next to guess.
+// than the distance holds one. None is near another, be it of the next line of
+// one key. Who knows one, or what stands beside a run, would have no more than
+// the rest of the next to guess.
 func spread(places []island) (chosen []island) {
 	count := 0
 	var last *run
@@ -139,11 +177,16 @@ func spread(places []island) (chosen []island) {
 		last = p.run
 	}
 	count = min(count, maxMarks)
-	next := 0
+	next, end := 0, 0 // where in the text that is at hand the next one may begin
 	for i := range count {
 		for next = max(next, i*len(places)/count); next < len(places); next++ {
-			if p := places[next]; p.run.left > 0 && p.at >= p.run.end {
-				p.run.left, p.run.end = p.run.left-1, p.at+p.width
+			p := places[next]
+			if n := len(chosen); n > 0 && chosen[n-1].run.squeezed != p.run.squeezed {
+				end = 0
+			}
+			if p.run.left > 0 && p.at >= end {
+				p.run.left--
+				end = p.at + p.width + p.run.apart
 				chosen = append(chosen, p)
 				break
 			}

@@ -77,12 +77,17 @@ func (p *splitter) plain(text []byte) {
 	p.found = append(p.found, stretch{text: rest, inner: inner, secret: p.secret})
 }
 
-// armoured takes what is between the first and last lines of PEM files.
+// armoured takes what is between the first and last lines of PEM files. A
+// variable may hold one as a single line, with "\n" where lines end, or nothing.
 func (p *splitter) armoured(value []byte) {
 	for len(value) > 0 {
 		armour := bytes.Index(value, []byte("-----"))
 		if armour == 0 {
-			_, value, _ = bytes.Cut(value, []byte("\n"))
+			line, after, _ := bytes.Cut(value, []byte("\n"))
+			if _, behind, _ := bytes.Cut(line[5:], []byte("-----")); len(bytes.TrimSpace(behind)) > 0 {
+				after = value[len(line)-len(behind):]
+			}
+			value = after
 			continue
 		}
 		part := value
@@ -90,7 +95,15 @@ func (p *splitter) armoured(value []byte) {
 			part = value[:armour]
 		}
 		value = value[len(part):]
-		p.plain(part)
+		if !bytes.Contains(part, []byte(`\n`)) {
+			p.plain(part)
+			continue
+		}
+		first := len(p.found)
+		p.plain(bytes.TrimSpace(bytes.ReplaceAll(part, []byte(`\n`), []byte("\n"))))
+		for i := first; i < len(p.found); i++ {
+			p.found[i].copied = true
+		}
 	}
 }
 
