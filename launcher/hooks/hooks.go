@@ -116,6 +116,10 @@ func codexRun(argv []string, self string) ([]string, error) {
 		if strings.Contains(word, "features.hooks") || word == "--disable=hooks" || word == "hooks" && argv[i] == "--disable" {
 			return argv, fmt.Errorf("%s: says itself whether Codex runs hooks", word)
 		}
+		key, _, set := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(word, "--config="), "-c"), "=")
+		if key = strings.TrimSpace(key); set && (key == "hooks" || key == "features") { // in the place of all that was set below it
+			return argv, fmt.Errorf("%s: sets all of %s, of which ward's hook is a part", word, key)
+		}
 	}
 	line := command(guard.Codex, self, atLaunch)
 	digest, err := codexDigest(line)

@@ -163,6 +163,7 @@ func TestForRun(t *testing.T) {
 		{"claude", "--settings", "none.json"}, {"claude", "--settings", "{"}, {"claude", "--settings", `{"disableAllHooks": true}`},
 		{"claude", "--bare"}, {"claude", "-p", "x", "--safe-mode"},
 		{"codex", "-c", "hooks.PostToolUse=[]"}, {"codex", "exec", "-c", "features.hooks=false"}, {"codex", "--disable", "hooks"}, {"codex", "--disable=hooks"},
+		{"codex", "-c", "features={hooks=false}"}, {"codex", "-chooks = {}"}, {"codex", "--config=hooks={PostToolUse=[]}"},
 	} {
 		if got, err := ForRun(in, self, read); err == nil || !slices.Equal(got, in) {
 			t.Errorf("%q became %q, %v, want it as it is and the reason", in, got, err)
