@@ -56,7 +56,7 @@ func (b *Body) decide() want {
 		}
 		return leave
 	}
-	if at.kind != "" && around.kind != at.kind {
+	if at.kind != "" && around.kind != "" && around.kind != at.kind {
 		return leave
 	}
 	for i := range b.walk.levels {
@@ -64,12 +64,15 @@ func (b *Body) decide() want {
 			return leave
 		}
 	}
+	if at.kind != "" && around.kind == "" { // its type comes after it, as some of the providers' own libraries write it
+		return guess
+	}
 	return masks
 }
 
 // piece takes bytes of a string that stand for themselves.
 func (b *Body) piece(text []byte) {
-	if b.wants == masks {
+	if b.wants == masks || b.wants == guess {
 		for _, c := range text {
 			b.widths = append(b.widths, 1)
 			b.means = append(b.means, c)
@@ -88,7 +91,7 @@ func (b *Body) piece(text []byte) {
 func (b *Body) escape(raw []byte, r rune) {
 	var utf [utf8.UTFMax]byte
 	means := utf[:utf8.EncodeRune(utf[:], r)]
-	if b.wants == masks {
+	if b.wants == masks || b.wants == guess {
 		b.raw = append(b.raw, raw...)
 		b.means = append(b.means, means...)
 		b.widths = append(b.widths, uint8(len(raw)))
@@ -117,7 +120,7 @@ func (b *Body) read(means []byte) {
 func (b *Body) stringEnds() error {
 	w := &b.walk
 	switch b.wants {
-	case masks:
+	case masks, guess:
 		if err := b.endMasked(); err != nil {
 			return err
 		}
@@ -152,6 +155,14 @@ func (b *Body) stringEnds() error {
 
 // tell gives the guard what it has not seen of the string, and writes out what comes back.
 func (b *Body) tell() {
+	if b.wants == guess {
+		b.wants = masks
+		if encodedFile(b.means) {
+			b.out, b.wants = append(b.out, b.raw...), leave
+			b.raw, b.means, b.widths = b.raw[:0], b.means[:0], b.widths[:0]
+			return
+		}
+	}
 	b.work = append(b.work[:0], b.means[b.told:]...)
 	b.told = len(b.means)
 	b.settle(b.guard.Process(b.work))

@@ -72,6 +72,8 @@ func hostile(values []string, n int) map[string][]byte {
 		"one value in base64":     repeat(func() string { return base64Of(values[0]) + "\n" }),
 		"one value as numbers":    repeat(func() string { return fmt.Sprintf("%x\n", values[0]) }),
 		"values without line end": repeat(pick),
+		"zero bytes":              make([]byte, n),
+		"colours":                 repeat(func() string { return "\x1b[31ma\x1b[0m" }),
 	}
 }
 

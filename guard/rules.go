@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ const (
 	leave want = iota
 	note       // read it, to know what the object around it is
 	masks      // mask it
+	guess      // mask it, unless it begins as an image or a PDF does in base64
 	watch      // look for the stars of a mask: the model wrote it
 )
 
@@ -108,7 +110,6 @@ func (p *spot) member(name string) *spot {
 
 // modelWrote says whether an object is the model's own, by its role or its type: its words go back as they came. Where
 // neither was said before the text itself comes, as in what some of the providers' own libraries write, the text is masked.
-// Not handled: a document given as text whose type comes after it. It might be an image as well, and passes.
 func (l *level) modelWrote() bool {
 	switch l.role {
 	case "assistant", "model":
@@ -117,6 +118,17 @@ func (l *level) modelWrote() bool {
 	switch l.kind {
 	case "thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text", "output_text", "refusal":
 		return true
+	}
+	return false
+}
+
+// encodedFile says whether a text begins as one of those files that may stand where a document can be given as text: PNG,
+// JPEG, GIF, WebP and PDF, in base64.
+func encodedFile(text []byte) bool {
+	for _, beginning := range [...]string{"iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "JVBERi0"} {
+		if bytes.HasPrefix(text, []byte(beginning)) {
+			return true
+		}
 	}
 	return false
 }

@@ -85,7 +85,9 @@ func (g *Guard) parse(buf []byte, i, end int) {
 		switch g.state {
 		case ground:
 			i = g.lanes[shown].plain(&g.kinds[g.sets.shifted()], buf, i, end)
-			if n := controlLen(buf[i:end]); n > 0 {
+			if n := inertLen(buf[i:end]); n > 0 {
+				i += n
+			} else if n := controlLen(buf[i:end]); n > 0 {
 				i += n
 				g.lanes[shown].trail |= gapEdge
 				g.addressed = g.addressed || addresses(buf[i-1])
@@ -111,6 +113,16 @@ func (g *Guard) parse(buf []byte, i, end int) {
 			}
 		}
 	}
+}
+
+// inert are the control bytes that do nothing to what is shown, as bits. Files that are no text are full of NUL.
+const inert uint64 = (1<<' ' - 1) &^ (1<<'\b' | 1<<'\t' | 1<<'\n' | 1<<'\r' | 1<<0x0e | 1<<0x0f | 1<<0x1b)
+
+func inertLen(text []byte) (n int) {
+	for n < len(text) && inert>>text[n]&1 != 0 {
+		n++
+	}
+	return n
 }
 
 // controlLen tells how long the control sequence is that text begins with; 0 if there is none, or it is cut, or something

@@ -115,7 +115,7 @@ type span struct {
 // and places.
 type tableSize struct {
 	narrow         uint8
-	wide           [2]uint8 // by blockOf
+	wide           [2]uint8 // by lengthOf
 	eights, others int
 	tails, heads   int
 }

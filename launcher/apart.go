@@ -47,7 +47,7 @@ func (s *Stores) fetchHere(ctx context.Context, refs []secrets.Ref) (found map[s
 }
 
 // fetchApart reads one reference by a resolver. That is a process of its own so that the program and what it started end
-// with this process, by whatever end: the resolver notices that its pipe closed, ends them, and gives the terminal back.
+// with this process, by whatever end: the resolver notices that its socket closed, ends them, and gives the terminal back.
 func (s *Stores) fetchApart(ref secrets.Ref) (value *secrets.Buffer, notices []string, err error) {
 	environ, _ := s.Env.Block.(*os.File)
 	r, err := beginResolver(environ)

@@ -1,11 +1,14 @@
 package launcher
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"os"
 	"slices"
 
 	"ward/guard"
+	"ward/launcher/audit"
 	"ward/launcher/broker"
 	"ward/launcher/hooks"
 	"ward/sandbox"
@@ -54,7 +57,11 @@ func (s *session) listenBroker() {
 func (s *session) broker() *broker.Server {
 	s.brokerOnce.Do(func() {
 		s.served = &broker.Server{
-			Sealed: s.sealedValue, Mask: s.mask, Others: s.masks() && len(s.stored.Stored) > 0, Hide: s.hide, Record: s.record,
+			Sealed: s.sealedValue, Mask: s.mask, Others: s.masks() && len(s.stored.Stored) > 0, Hide: s.hide,
+			Record: func(e audit.Event) error {
+				e.Program = s.hide(e.Program) // the command chose where it lies
+				return s.record(e)
+			},
 		}
 		for _, c := range s.plan.Credentials {
 			if slices.Contains(s.found, c.Var) {
@@ -93,10 +100,13 @@ func (s *session) sealedValue(name string) ([]byte, error) {
 
 // hook tells an agent, for this run alone, to show the output of its tools to the broker before its model sees it.
 func (p *Plan) hook(h Host) {
-	if h.Self == "" || h.Nested || len(p.Argv) == 0 || p.Guard != "redact" && p.Guard != "block" {
+	if h.Self == "" || len(p.Argv) == 0 || p.Guard != "redact" && p.Guard != "block" {
 		return
 	}
 	argv, err := hooks.ForRun(p.Argv, h.Self, os.ReadFile)
+	if err == nil && h.Nested && !slices.Equal(argv, p.Argv) {
+		err = errors.New("a launch inside another one has nobody who could be asked")
+	}
 	if err != nil {
 		p.Warnings = append(p.Warnings, "the output of the agent's tools is not masked before its model sees it: "+err.Error())
 		return
@@ -138,8 +148,14 @@ func (s *session) payloadGuard() *guard.Guard {
 func (s *session) hide(name string) string {
 	g := s.payloadGuard()
 	defer g.Wipe()
-	masked := append([]byte(nil), g.Process([]byte(name))...)
-	return string(append(masked, g.Flush()...))
+	return hidden(g, name)
+}
+
+// hidden masks a line of text.
+func hidden(g *guard.Guard, text string) string {
+	masked := bytes.Clone(g.Process([]byte(text + "\n"))) // with what ends it
+	masked = append(masked, g.Flush()...)
+	return string(masked[:len(text)])
 }
 
 // met remembers what the broker masked, for the summary, and gives those that the launch was not given. It keeps a count for

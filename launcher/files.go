@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"ward/profiles"
 	"ward/sandbox"
@@ -137,6 +138,11 @@ func (p *Plan) protect(r profiles.PathRule) {
 		}
 		p.create = append(p.create, made)
 		resolved = made.path
+	} else if errors.Is(err, syscall.ENOTDIR) {
+		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead.
+		r.Path = filepath.Dir(r.Path)
+		p.protect(r)
+		return
 	} else if err != nil {
 		return
 	}
@@ -150,37 +156,50 @@ func (p *Plan) protect(r profiles.PathRule) {
 // hideOwn masks one of ward's own directories. Where a rule lets the command write around it, it is made first if it
 // is missing: a command that could make it would write the next launch's profile.
 func (p *Plan) hideOwn(dir string) {
-	resolved := dir
-	if r, err := p.links.resolve(dir); err == nil {
-		resolved = r
-	} else if p.Policy.Explain(dir, sandbox.Write).Allowed {
-		p.create = append(p.create, creation{dir, "dir"})
-	} else {
-		return
+	resolved, err := p.links.resolve(dir)
+	if err != nil {
+		if resolved = leadsTo(dir); !p.Policy.Explain(resolved, sandbox.Write).Allowed {
+			return
+		}
+		p.create = append(p.create, creation{resolved, "dir"})
 	}
 	p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Why: "ward: its own files"})
 }
 
-// hide masks path, or, where a rule names something below it, everything in it but that.
+// hide masks path, or, where a rule names something below it, everything in it but that. One that yields is opened by a
+// rule for path itself: to be read, if that says no more.
 func (p *Plan) hide(path, why string, yields bool) {
 	resolved, err := p.links.resolve(path)
 	if err != nil {
 		return // what is not there needs no mask
 	}
-	var inside []string
+	var inside, writable []string
+	open := false
 	for _, r := range p.Policy.Rules {
 		switch {
 		case r.Access == 0 || r.Why == "the command":
 		case r.Path == resolved && yields:
-			return
+			if r.Access&sandbox.Write != 0 {
+				return
+			}
+			open = true
 		case r.Path != resolved && sandbox.Within(r.Path, resolved):
 			inside = append(inside, r.Path)
+			if r.Access&sandbox.Write != 0 {
+				writable = append(writable, r.Path)
+			}
 		}
 	}
-	p.carve(resolved, why, inside)
+	if (open || len(inside) > 0) && p.Policy.Explain(resolved, sandbox.Write).Allowed {
+		// A wider rule would let the command write what is open for reading only, and make new files around it.
+		p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: resolved, Fixed: true, But: writable, Why: why})
+	}
+	if !open {
+		p.carve(resolved, why, inside)
+	}
 }
 
-// carve masks a path around the paths that stay open in it. Entries that appear there later are not masked: a mount
+// carve masks a path around the paths that stay open in it. What somebody outside puts there later is not masked: a mount
 // covers what is there.
 func (p *Plan) carve(path, why string, open []string) {
 	if slices.Contains(open, path) {

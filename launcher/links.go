@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -69,4 +70,26 @@ func (d *directory) lacks(name string) bool {
 		d.names = list(d.path)
 	}
 	return d.names != nil && !d.names.mayHold(name)
+}
+
+// leadsTo is where something will be that is made at path, which is missing: links are followed, also those that lead
+// nowhere yet.
+func leadsTo(path string) string {
+	const most = 40 // as many as the kernel follows (path_resolution(7))
+	at, rest := "/", strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		next := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		target, err := os.Readlink(next)
+		if err != nil || links == most {
+			at = next
+			continue
+		}
+		links++
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return at
 }

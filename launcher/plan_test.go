@@ -64,7 +64,7 @@ func TestMasks(t *testing.T) {
 		{"unprotected", `{"allow": ["~/project"], "protect": [".git/hooks", ".git/config"], "unprotect": [".git/hooks"]}`, []string{"fixed project/.git/config"}},
 		{"denied", `{"allow": ["~/project"], "deny": ["~/project/a", "~/project/missing"]}`, []string{"hidden project/a"}},
 		{"denied by a link", `{"allow": ["~/project"], "deny": ["~/project/secret"]}`, []string{"hidden project/a/b"}},
-		{"open inside what is denied", `{"allow": ["~/project", "~/project/a/b/c"], "deny": ["~/project/a"]}`, nil},
+		{"open inside what is denied", `{"allow": ["~/project", "~/project/a/b/c"], "deny": ["~/project/a"]}`, []string{"fixed project/a"}},
 		{"the whole home", `{"read": ["~"]}`, []string{"hidden .aws", "hidden .config/ward", "hidden .ssh"}},
 		{"a credential by its name", `{"read": ["~", "~/.ssh"]}`, []string{"hidden .aws", "hidden .config/ward"}},
 		{"a file below a credential", `{"read": ["~", "~/.ssh/known_hosts"]}`,

@@ -32,15 +32,15 @@ type resolving struct {
 // be opened while this process is still dumpable: by the caller who has hidden it (see Hide), else here.
 func beginResolver(environ *os.File) (*resolving, error) {
 	// The request has the key to the fingerprints, and the report has those: who had both could search for the values.
-	var pipes [3][2]*os.File // requests, values, reports
-	for i := range pipes {
+	var pairs [3][2]*os.File // requests, values, reports
+	for i := range pairs {
 		read, write, err := broker.Pair(false)
 		if err != nil {
 			return nil, fmt.Errorf("resolver: %w", err)
 		}
-		pipes[i] = [2]*os.File{read, write}
+		pairs[i] = [2]*os.File{read, write}
 	}
-	theirs := []*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
+	theirs := []*os.File{pairs[0][0], pairs[1][1], pairs[2][1]}
 	files := theirs
 	if environ == nil {
 		if own, err := os.Open("/proc/self/environ"); err == nil {
@@ -51,7 +51,7 @@ func beginResolver(environ *os.File) (*resolving, error) {
 	if environ != nil {
 		files = append(files, environ)
 	}
-	r := &resolving{requests: pipes[0][1], values: pipes[1][0], done: make(chan struct{})}
+	r := &resolving{requests: pairs[0][1], values: pairs[1][0], done: make(chan struct{})}
 	r.cmd = &exec.Cmd{Path: selfPath(), Args: []string{resolverName}, Env: resolverEnv(files), Stderr: os.Stderr, ExtraFiles: files}
 	err := r.cmd.Start()
 	for _, f := range theirs {
@@ -60,7 +60,7 @@ func beginResolver(environ *os.File) (*resolving, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	go r.follow(pipes[2][0])
+	go r.follow(pairs[2][0])
 	return r, nil
 }
 

@@ -12,13 +12,13 @@ import (
 // equal depth deny beats protect beats a grant; a grant beats the mask of a credential path that it names, or lies inside.
 func TestRules(t *testing.T) {
 	root := tree(t, "w/a/b", "w/deny/x", "w/.git/hooks/x", "w/.git/config", "w/.claude/settings.json", "w/agent/x",
-		"w/agent/hooks/x", "wx/", "usr/bin/x", "usr/secret/x", "usr/p", "drop/x", "same/x", "shut/x", "shut/r",
-		"home/project/", "home/x", "home/.ssh/id", "home/.aws/x", "home/.gnupg/in/x", "home/.gnupg/in/deep/x", "else/x")
+		"w/agent/hooks/x", "wx/", "usr/bin/x", "usr/secret/x", "usr/p", "drop/x", "same/x", "shut/x", "shut/r", "w/in/x", "w/in/r/x", "w/in/rw/x", "w/in/rw/deny/x",
+		"home/project/", "home/x", "home/.ssh/id", "home/.aws/x", "home/.docker/x", "home/.docker/rw/x", "home/.gnupg/in/x", "home/.gnupg/in/deep/x", "else/x")
 	p := plan(t, strings.ReplaceAll(`{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {
-		"allow": ["R/w", "~", "R/same", "~/.aws", "~/.gnupg/in/deep"],
-		"read": ["R/usr", "R/shut/r"],
+		"allow": ["R/w", "R/w/in/rw", "~", "R/same", "~/.aws", "~/.docker/rw", "~/.gnupg/in/deep"],
+		"read": ["~/.docker", "R/usr", "R/shut/r", "R/w/in/r"],
 		"write": ["R/drop"],
-		"deny": ["R/w/deny", "R/same", "R/shut", "R/usr/secret"],
+		"deny": ["R/w/in/rw/deny", "R/w/in", "R/w/deny", "R/same", "R/shut", "R/usr/secret"],
 		"protect": ["R/w/.git/hooks", "R/w/.claude", "R/w/agent", "R/w/agent/hooks", "R/usr/p"],
 		"unprotect": ["R/w/.claude", "R/w/agent"]
 	}}`, "R/", root+"/"), Options{}, host(root))
@@ -38,6 +38,11 @@ func TestRules(t *testing.T) {
 		{"same/x", false, false, "deny beats allow at equal depth"},
 		{"shut/r", true, false, "deeper wins again"},
 		{"shut/x", false, false, "for that alone"},
+		{"w/in/x", false, false, "as deep as deny"},
+		{"w/in/r/x", true, false, "what is open inside what is denied is so as it says, not as a wider grant does"},
+		{"w/in/new", true, false, "and nothing can be made beside it"},
+		{"w/in/rw/x", true, true, "what it grants is granted"},
+		{"w/in/rw/deny/x", false, false, "but for what is denied further down"},
 		{"w/.git/hooks/x", true, false, "protected paths can be read"},
 		{"w/.git/config", true, true, "beside a protected path"},
 		{"usr/p", true, false, "protect grants nothing"},
@@ -48,6 +53,8 @@ func TestRules(t *testing.T) {
 		{"home/.ssh", false, false, "a wider grant does not lift a mask"},
 		{"home/.ssh/id", false, false, "nor for what is in it"},
 		{"home/.aws/x", true, true, "a grant that names the mask does"},
+		{"home/.docker/x", true, false, "as it says, not as a wider grant does"},
+		{"home/.docker/rw/x", true, true, "but for what another one opens in it"},
 		{"home/.gnupg/in/deep/x", true, true, "and one that names something inside"},
 		{"home/.gnupg/in/x", false, false, "for that alone"},
 		{"else/x", false, false, "nothing speaks of it"},

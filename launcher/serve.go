@@ -200,7 +200,7 @@ func (s *session) summary() {
 		s.say("%s %s %s", verb, name, Times(masked[name]))
 		s.record(audit.Event{Event: "masked", What: name, Count: masked[name]})
 	}
-	refused := s.cmd.Refused()
+	refused := s.refused()
 	for i, r := range refused {
 		s.record(audit.Event{Event: "refused", What: r.What, Count: r.Count})
 		if s.opt.Silent || !isTerminal(2) && !s.opt.Verbose {
@@ -224,6 +224,20 @@ func (s *session) summary() {
 			s.say("its /tmp is kept for a day in %s/tmp", s.files.kept())
 		}
 	}
+}
+
+// refused lists what was refused. The names in it are the command's: what it puts into one is masked like its output.
+func (s *session) refused() []sandbox.Refusal {
+	refused := s.cmd.Refused()
+	if len(refused) == 0 {
+		return nil
+	}
+	g := s.payloadGuard()
+	defer g.Wipe()
+	for i := range refused {
+		refused[i].What, refused[i].Hint = hidden(g, refused[i].What), hidden(g, refused[i].Hint)
+	}
+	return refused
 }
 
 // appeared names the protected files that were not there before the launch and are now: they could not be kept from being

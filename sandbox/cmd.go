@@ -18,10 +18,10 @@ type Cmd struct {
 	// Stdio are the command's descriptors where Terminal does not take their place; nil is /dev/null.
 	Stdio    [3]*os.File
 	Terminal *Terminal
-	// Values is the read end of a pipe on which NAME=VALUE strings, each ended by a NUL and all by an empty one, come
+	// Values is the end of a socket pair on which NAME=VALUE strings, each ended by a NUL and all by an empty one, come
 	// from the resolver. The supervisor never reads it.
 	Values *os.File
-	// Without forces layers off, as if the kernel refused them. Tests and `ward doctor` use it.
+	// Without forces layers off, as if the kernel refused them: for tests.
 	Without []Layer
 
 	// Broker gets the supervisor's end of each connection that a process inside makes to Policy.Net.Broker, and who that

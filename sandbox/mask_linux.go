@@ -21,7 +21,7 @@ func (v *view) masks() error {
 			continue
 		}
 		if err == nil {
-			err = v.cover(Mask{Path: path, Fixed: m.Fixed}, info)
+			err = v.cover(Mask{Path: path, Fixed: m.Fixed, But: m.But}, info)
 		}
 		if err != nil {
 			return fmt.Errorf("mask %s: %w", m.Path, err)
@@ -42,10 +42,36 @@ func (v *view) cover(m Mask, info fs.FileInfo) error {
 			source = filepath.Join(v.void, "void.d")
 		}
 	}
+	open, err := v.kept(m)
+	if err != nil {
+		return err
+	}
 	if err := unix.Mount(source, m.Path, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return err
 	}
-	return freeze(unix.AT_FDCWD, m.Path, 0)
+	if err := freeze(unix.AT_FDCWD, m.Path, 0); err != nil {
+		return err
+	}
+	for _, t := range open {
+		if err := attach(t.fd, t.path); err != nil {
+			return fmt.Errorf("%s: %w", t.path, err)
+		}
+	}
+	return nil
+}
+
+// kept copies what stays as it is inside a mask, with the masks that are mounted there already.
+func (v *view) kept(m Mask) (open []tree, err error) {
+	for _, path := range m.But {
+		t, needed, err := take(place{path: path})
+		if err != nil && !beyondReach(err) {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if err == nil && needed {
+			open = append(open, t)
+		}
+	}
+	return open, nil
 }
 
 // maxLinks is how many symbolic links the kernel follows in one path (path_resolution(7)).

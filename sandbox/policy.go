@@ -54,7 +54,17 @@ type Mask struct {
 	Path string
 	// Fixed leaves the path readable and only refuses changes. Otherwise it reads as empty.
 	Fixed bool
-	Why   string
+	// But are paths inside a fixed one that stay as they are.
+	But []string
+	Why string
+}
+
+// governs says whether the mask refuses want at path.
+func (m *Mask) governs(path string, want Access) bool {
+	if !Within(path, m.Path) || m.Fixed && want&Write == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(m.But, func(open string) bool { return Within(path, open) })
 }
 
 // Policy is everything that the kernel is asked to enforce for one launch.
@@ -96,7 +106,7 @@ type Verdict struct {
 func (p *Policy) Explain(path string, want Access) Verdict {
 	path = filepath.Clean(path)
 	for _, m := range p.Masks {
-		if Within(path, m.Path) && (!m.Fixed || want&Write != 0) {
+		if m.governs(path, want) {
 			return Verdict{Path: m.Path, Why: m.Why}
 		}
 	}
@@ -199,11 +209,12 @@ func (p *Policy) changeable(path string) bool {
 	})
 }
 
-// Inside gives the masks that lie below a rule: the ones that Landlock alone cannot keep.
+// Inside gives the masks that lie below a rule: the ones that Landlock alone cannot keep. What may only be written there
+// is to be hidden too.
 func (p *Policy) Inside() []Mask {
 	var inside []Mask
 	for _, m := range p.Masks {
-		want := Read
+		want := Read | Write
 		if m.Fixed {
 			want = Write
 		}

@@ -66,9 +66,9 @@ func TestExplain(t *testing.T) {
 
 func TestInside(t *testing.T) {
 	p := &Policy{
-		Rules: []Rule{{"/work", Read | Write, ""}, {"/usr", Read, ""}},
+		Rules: []Rule{{"/work", Read | Write, ""}, {"/usr", Read, ""}, {"/drop", Write, ""}, {"/dev/pts", Device, ""}},
 		Masks: []Mask{
-			{Path: "/work/a"}, {Path: "/usr/a"}, {Path: "/else"}, {Path: "/"},
+			{Path: "/work/a"}, {Path: "/usr/a"}, {Path: "/drop/a"}, {Path: "/else"}, {Path: "/"}, {Path: "/dev/pts/a"},
 			{Path: "/work/b", Fixed: true}, {Path: "/usr/b", Fixed: true}, // nothing can change it anyway
 		},
 	}
@@ -76,7 +76,7 @@ func TestInside(t *testing.T) {
 	for _, m := range p.Inside() {
 		got = append(got, m.Path)
 	}
-	if want := []string{"/work/a", "/usr/a", "/", "/work/b"}; !reflect.DeepEqual(got, want) {
+	if want := []string{"/work/a", "/usr/a", "/drop/a", "/", "/work/b"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -13,7 +13,7 @@ import (
 const maxValues = 2 << 20
 
 // readValues reads NAME=VALUE strings, each ended by a NUL, up to an empty one that says that all have arrived. They
-// go from the pipe into locked memory and from there by execve into the command: no copy is made.
+// go from the socket into locked memory and from there by execve into the command: no copy is made.
 func (s *stageTwo) readValues() error {
 	arena, err := unix.Mmap(-1, 0, maxValues, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {

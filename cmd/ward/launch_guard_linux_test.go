@@ -44,6 +44,33 @@ func TestGuardModes(t *testing.T) {
 	})
 }
 
+// TestGuardNames: a value is not in what ward itself says and records of a launch, though the command chooses the names of
+// what it is refused, and of the program that asks for a secret.
+func TestGuardNames(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		needs(t, "python3")
+		value := secretValue()
+		p.env = []string{"SOURCE=" + value}
+		try := `cp "$0" "/tmp/$TOKEN" && "/tmp/$TOKEN" get OTHER; python3 -c '
+import os, socket
+s = socket.socket(socket.AF_UNIX)
+try: s.bind("/etc/" + os.environ["TOKEN"] + "/socket")
+except OSError: pass
+s.bind("/usr/" + os.environ["TOKEN"])'`
+		o := end(t, p.run(t, "-v", "--audit-log", "-", "--env-credential-map", "env://SOURCE", "TOKEN", "--", "sh", "-c", try, p.ward))
+		for _, want := range []string{"ward: refused: bind /usr/", `"event":"get"`} {
+			if !strings.Contains(o.stderr, want) {
+				t.Errorf("%q is missing: %+v", want, o)
+			}
+		}
+		for at := 3; at+8 <= len(value); at++ {
+			if strings.Contains(o.stdout+o.stderr, value[at:at+8]) {
+				t.Fatalf("%q of the value is in what was said: %+v", value[at:at+8], o)
+			}
+		}
+	})
+}
+
 // TestGuardScreen: on a terminal a value is found that is painted cell by cell in another order than it is read.
 func TestGuardScreen(t *testing.T) {
 	p := one(t)

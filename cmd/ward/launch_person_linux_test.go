@@ -166,7 +166,7 @@ func needs(t *testing.T, programs ...string) {
 	}
 }
 
-// wantLines compares text line by line, so that a difference is seen at once.
+// wantText compares two texts.
 func wantText(t *testing.T, what, got, want string) {
 	t.Helper()
 	if got != want {

@@ -55,3 +55,16 @@ func TestNested(t *testing.T) {
 		}
 	})
 }
+
+// A launch inside a launch has no broker that a hook could ask: it says so where an agent is started.
+func TestNestedHook(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "claude", []byte("#!/bin/sh\necho \"given: $*\"\n"), 0o755)
+		run := []string{p.ward, "run", "-p", "default", "--allow-cwd", "--read", p.ward, "--no-audit", "--"}
+		o := end(t, p.command(t, append(append(run, run...), "./claude", "a")...))
+		const want = "the output of the agent's tools is not masked before its model sees it: a launch inside another one"
+		if o.stdout != "given: a\n" || strings.Count(o.stderr, want) != 1 {
+			t.Errorf("%+v, want %q said once", o, want)
+		}
+	})
+}

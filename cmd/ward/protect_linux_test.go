@@ -53,6 +53,21 @@ func TestProtected(t *testing.T) {
 	})
 }
 
+// In a work tree of git's, .git is a file that says where the hooks are.
+func TestProtectedWorkTree(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, ".git", []byte("gitdir: /else/where\n"), 0o644)
+		for _, try := range []string{"echo gitdir: evil > .git", "rm .git && mkdir -p .git/hooks", "mv .git other && echo gitdir: evil > .git"} {
+			if o := end(t, p.run(t, "--silent", "--", "sh", "-c", try)); o.code == 0 || p.read(t, ".git") != "gitdir: /else/where\n" {
+				t.Fatalf("%s: done", try)
+			}
+		}
+		if o := end(t, p.run(t, "--silent", "--unprotect", ".git/hooks", "--unprotect", ".git/config", "--", "sh", "-c", "echo gitdir: other > .git")); o.code != 0 {
+			t.Errorf("unprotected, and cannot be written: %s", o.stderr)
+		}
+	})
+}
+
 // A profile that lies in the project, and what that extends, stay as they were: whoever wrote them would have the next launch
 // run a command outside, by cmd://, and open what it likes.
 func TestProtectedProfile(t *testing.T) {
@@ -138,5 +153,76 @@ func TestProtectedIsMade(t *testing.T) {
 			t.Fatal(err)
 		}
 		try("{}\nx\n")
+	})
+}
+
+// What is open inside a credential path, or inside what is denied, is so as it was granted, whatever a wider grant says; and
+// nothing new comes to stand beside it.
+func TestOpenInside(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		ssh := filepath.Join(p.home, ".ssh")
+		for _, dir := range []string{ssh, filepath.Join(p.project, "in"), filepath.Join(p.project, "in/r"), filepath.Join(p.project, "in/rw"), filepath.Join(p.project, "in/rw/shut")} {
+			if err := errors.Join(os.Mkdir(dir, 0o755), os.Chown(dir, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"../.ssh/id", "../.ssh/known_hosts", "../.ssh/config", "in/x", "in/r/x", "in/rw/x", "in/rw/shut/x"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", ssh+"/known_hosts", "--allow", ssh+"/config",
+			"--deny", "in/rw/shut", "--deny", "in", "--read", "in/r", "--allow", "in/rw", "--", "sh", "-c", `
+			try() { for f; do echo new >> $f && echo "$f is written"; done 2> /dev/null; }
+			try ~/.ssh/config ~/.ssh/known_hosts ~/.ssh/authorized_keys ~/.ssh/id in/x in/new in/r/x in/r/new in/rw/x in/rw/new in/rw/shut/x
+			mv ~/.ssh/known_hosts ~/.ssh/other; mv in other; mv ~/.ssh ~/ssh; rm in/r/x ~/.ssh/known_hosts; chmod 777 in/r/x
+			cat ~/.ssh/known_hosts ~/.ssh/id in/x in/r/x in/rw/x in/rw/shut/x; touch ~/beside in/rw/and && echo beside`))
+		home := func(lines ...string) string { return strings.ReplaceAll(strings.Join(lines, "\n")+"\n", "~", p.home) }
+		if want := home("~/.ssh/config is written", "in/rw/x is written", "in/rw/new is written", "old", "old", "old", "new", "beside"); o.stdout != want {
+			t.Errorf("got %q, want %q: %s", o.stdout, want, o.stderr)
+		}
+		for name, want := range map[string]string{"../.ssh/id": "old\n", "../.ssh/known_hosts": "old\n", "../.ssh/authorized_keys": "", "../.ssh/config": "old\nnew\n", "in/x": "old\n", "in/new": "", "in/r/x": "old\n", "in/rw/new": "new\n", "in/rw/shut/x": "old\n"} {
+			if got := p.read(t, name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+	})
+}
+
+// Where all may be written and nothing read, what is denied cannot be written, nor a credential file, nor ward's own.
+func TestWriteAroundWhatIsDenied(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		aws := filepath.Join(p.home, ".aws")
+		if err := errors.Join(os.Mkdir(aws, 0o755), os.Chown(aws, p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"../.aws/credentials", "shut", "open"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		end(t, p.run(t, "--silent", "--write", p.home, "--deny", "shut", "--", "sh", "-c", `
+			for f in ~/.aws/credentials ~/.config/ward/profiles.json shut open; do echo new > $f; done; rm shut`))
+		for name, want := range map[string]string{"../.aws/credentials": "old\n", "../.config/ward/profiles.json": "", "shut": "old\n", "open": "new\n"} {
+			if got := p.read(t, name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+	})
+}
+
+// Ward's own directories are closed where they come to be, though links lead to them, and to nothing yet.
+func TestOwnDirectoriesBehindLinks(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		config := filepath.Join(p.home, ".config")
+		for _, at := range []string{"", "ward"} { // the whole of it is elsewhere, or that of ward
+			link := filepath.Join(config, at)
+			if err := errors.Join(os.RemoveAll(config), os.MkdirAll(filepath.Dir(link), 0o755), os.Symlink(filepath.Join(p.project, "dot", at), link)); err != nil {
+				t.Fatal(err)
+			}
+			o := end(t, p.run(t, "--silent", "--", "sh", "-c", "mkdir -p dot/ward; echo new > dot/ward/profiles.json; mv dot/ward dot/other; mv dot other; echo new > beside"))
+			if _, err := os.Lstat(filepath.Join(p.project, "dot/ward")); err != nil || p.read(t, "dot/ward/profiles.json") != "" || p.read(t, "beside") != "new\n" {
+				t.Errorf("%q: a profile is written, or nothing is: %v: %s", at, err, o.stderr)
+			}
+			if err := errors.Join(os.RemoveAll(filepath.Join(p.project, "dot")), os.Remove(filepath.Join(p.project, "beside"))); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }

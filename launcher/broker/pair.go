@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// Pair makes a pipe for values that is no pipe. A process can be looked at from its exec to the moment when it hides, and in
+// Pair makes what a pipe would be for, and is none. A process can be looked at from its exec to the moment when it hides, and in
 // /proc/PID/fd whoever may look at it can open a pipe that it has, keep that, and read what comes later. A socket cannot be
 // opened there. deadlines is for a writer that has some.
 func Pair(deadlines bool) (in, out *os.File, err error) {
