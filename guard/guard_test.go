@@ -132,10 +132,11 @@ func TestLines(t *testing.T) {
 		pem := messy(newRand(11), kind)
 		g := guardOf(t, Options{}, pem)
 		got := feed(g, strings.ReplaceAll(pem, "\n", "\r\n"), false, atOnce)
-		for _, line := range strings.Split(pem, "\n")[1:] {
+		_, body, _ := strings.Cut(pem, "\n")
+		known := body[:prefixLen([]byte(body))]
+		for _, line := range strings.Split(body, "\n") {
 			for i := 0; i+8 <= len(line) && line[0] != '-'; i++ {
-				known := func(prefix string) bool { return strings.Contains(prefix, line[i:i+8]) }
-				if strings.Contains(got, line[i:i+8]) && !slices.ContainsFunc(prefixes[:], known) {
+				if strings.Contains(got, line[i:i+8]) && !strings.Contains(known, line[i:i+8]) {
 					t.Errorf("kind %d: %q can be read", kind, line[i:i+8])
 				}
 			}

@@ -21,7 +21,7 @@ const (
 // There are at most 16, each of 8 characters (12 of a value of few different
 // ones), the first where the random part begins. They leave 128 bits of the
 // value, and of each of its random parts, uncovered by any of them. It gives nil
-// where that is not possible: for 24 letters and digits and less.
+// where that is not possible: for 29 letters and digits and less.
 func MakeMarks(key Key, value []byte) []byte {
 	split := parts(value)
 	m := maker{hash: newHasher(key), p: Print{cover: byMarks}}

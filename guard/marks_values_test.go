@@ -185,3 +185,27 @@ func TestMarksOfBase64(t *testing.T) {
 		}
 	}
 }
+
+// What private RSA keys begin with, ahead of the modulus, is known, whatever the lengths of their numbers. It is in no mark.
+func TestMarksOfRSA(t *testing.T) {
+	r := newRand(61)
+	for _, size := range []int{2048, 3072, 4096} {
+		for less := range 6 {
+			modulus, all := size/8+1, size*9/16+40-less
+			inner := []byte{0x30, 0x82, byte(all >> 8), byte(all), 2, 1, 0, 2, 0x82, byte(modulus >> 8), byte(modulus), 0}
+			outer := []byte{0x30, 0x82, byte((all + 26) >> 8), byte(all + 26), 2, 1, 0, 0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0,
+				4, 0x82, byte((all + 4) >> 8), byte(all + 4)}
+			for _, header := range [][]byte{inner, append(outer, inner...)} {
+				text := base64.StdEncoding.EncodeToString(append(header, randomBytes(r, all)...))
+				known := text[:len(header)*8/6]
+				if n := prefixLen([]byte(text)); n < len(known)-1 || n > len(known) {
+					t.Errorf("%d of the first %d characters of %s are known", n, len(known), text[:60])
+				}
+				value := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: append(header, randomBytes(r, all)...)}))
+				if all, left := uncovered(value, known); left < all {
+					t.Errorf("%d of %d characters that all keys begin with are in marks of %s", all-left, all, value)
+				}
+			}
+		}
+	}
+}

@@ -49,6 +49,12 @@ func (r *run) each() float64 {
 			kinds &^= kind
 		}
 	}
+	switch kinds &^ kindBeyondF { // base32 and base58 lack what looks alike
+	case kindDigit | kindUpper, kindDigit | kindLower:
+		return min(perCharacter(kinds), 5)
+	case kindDigit | kindUpper | kindLower:
+		return math.Log2(58)
+	}
 	return perCharacter(kinds)
 }
 
