@@ -3,7 +3,6 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -144,7 +143,7 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // secretValue is a random value of 40 bytes in which no half is a word of anything else.
 func secretValue() string {
-	return markable(func() string { return "sk-7" + (rand.Text() + rand.Text())[:36] })
+	return markable(func() string { return "sk-7" + alphanumeric(36) })
 }
 
 // markable is the first of random values that the guard can know by marks: of this length one in some thousand has none.
