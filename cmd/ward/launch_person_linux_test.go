@@ -141,7 +141,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// secretValue is a random value of 40 bytes in which no half is a word of anything else.
+// secretValue is a random value of 40 bytes, in capitals and small letters, in which no half is a word of anything else.
 func secretValue() string {
 	return markable(func() string { return "sk-7" + alphanumeric(36) })
 }
