@@ -38,11 +38,12 @@ func Begin(nested bool, without ...Layer) (*Early, error) {
 	}
 	defer theirs.Close()
 	// No pipe: until both ends hide, other processes of the user could open it in /proc/PID/fd, and write an order.
-	orders, order, err := streamPair()
+	ends, err := streamPair()
 	if err != nil {
 		unix.Close(ours.fd)
 		return nil, fmt.Errorf("order: %w", err)
 	}
+	orders, order := os.NewFile(uintptr(ends[0]), "order"), os.NewFile(uintptr(ends[1]), "order")
 	defer orders.Close()
 	e.control, e.order = ours, order
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -56,14 +57,6 @@ func Begin(nested bool, without ...Layer) (*Early, error) {
 		return nil, fmt.Errorf("stage two: %w", err)
 	}
 	return e, nil
-}
-
-func streamPair() (read, write *os.File, err error) {
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(ends[0]), "order"), os.NewFile(uintptr(ends[1]), "order"), nil
 }
 
 // fork starts the process, without the namespaces if the kernel refuses them.

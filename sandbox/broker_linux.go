@@ -41,7 +41,7 @@ func (m *mediator) connectBroker(n *request, sock int) error {
 	if who.Start == 0 || !m.valid(n) {
 		return unix.ESRCH
 	}
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	ends, err := streamPair()
 	if err != nil {
 		return unix.ENOBUFS
 	}

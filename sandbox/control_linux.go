@@ -125,3 +125,8 @@ func socketpair() (ours control, theirs *os.File, err error) {
 	}
 	return control{fds[0]}, os.NewFile(uintptr(fds[1]), "control"), nil
 }
+
+// streamPair makes the two ends of a stream.
+func streamPair() (ends [2]int, err error) {
+	return unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+}
