@@ -12,6 +12,7 @@ type Body struct {
 	walk   walk
 	root   *spot
 	wants  want    // of the string being read
+	unsure bool    // it is masked, unless it begins as an image or a PDF does in base64
 	digits [4]byte // of \u
 	out    []byte  // what goes on
 	noted  []byte  // of a key, a type or a role; at most maxNoted

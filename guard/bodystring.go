@@ -25,6 +25,7 @@ func (l *level) next() *spot {
 
 // stringBegins decides what happens to a string.
 func (b *Body) stringBegins() {
+	b.unsure = false
 	b.wants, b.noted = b.decide(), b.noted[:0]
 	b.stars = starRun{}
 }
@@ -64,15 +65,13 @@ func (b *Body) decide() want {
 			return leave
 		}
 	}
-	if at.kind != "" && around.kind == "" { // its type comes after it, as some of the providers' own libraries write it
-		return guess
-	}
+	b.unsure = at.kind != "" && around.kind == "" // its type comes after it, as some of the providers' own libraries write it
 	return masks
 }
 
 // piece takes bytes of a string that stand for themselves.
 func (b *Body) piece(text []byte) {
-	if b.wants == masks || b.wants == guess {
+	if b.wants == masks {
 		for _, c := range text {
 			b.widths = append(b.widths, 1)
 			b.means = append(b.means, c)
@@ -91,7 +90,7 @@ func (b *Body) piece(text []byte) {
 func (b *Body) escape(raw []byte, r rune) {
 	var utf [utf8.UTFMax]byte
 	means := utf[:utf8.EncodeRune(utf[:], r)]
-	if b.wants == masks || b.wants == guess {
+	if b.wants == masks {
 		b.raw = append(b.raw, raw...)
 		b.means = append(b.means, means...)
 		b.widths = append(b.widths, uint8(len(raw)))
@@ -120,7 +119,7 @@ func (b *Body) read(means []byte) {
 func (b *Body) stringEnds() error {
 	w := &b.walk
 	switch b.wants {
-	case masks, guess:
+	case masks:
 		if err := b.endMasked(); err != nil {
 			return err
 		}
@@ -155,14 +154,12 @@ func (b *Body) stringEnds() error {
 
 // tell gives the guard what it has not seen of the string, and writes out what comes back.
 func (b *Body) tell() {
-	if b.wants == guess {
-		b.wants = masks
-		if encodedFile(b.means) {
-			b.out, b.wants = append(b.out, b.raw...), leave
-			b.raw, b.means, b.widths = b.raw[:0], b.means[:0], b.widths[:0]
-			return
-		}
+	if b.unsure && encodedFile(b.means) {
+		b.out, b.wants = append(b.out, b.raw...), leave
+		b.raw, b.means, b.widths = b.raw[:0], b.means[:0], b.widths[:0]
+		return
 	}
+	b.unsure = false
 	b.work = append(b.work[:0], b.means[b.told:]...)
 	b.told = len(b.means)
 	b.settle(b.guard.Process(b.work))

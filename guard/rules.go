@@ -23,7 +23,6 @@ const (
 	leave want = iota
 	note       // read it, to know what the object around it is
 	masks      // mask it
-	guess      // mask it, unless it begins as an image or a PDF does in base64
 	watch      // look for the stars of a mask: the model wrote it
 )
 
