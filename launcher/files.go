@@ -129,7 +129,9 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 // protect fixes a path. What is missing is made, if the rule says what and the command could make it.
 func (p *Plan) protect(r profiles.PathRule) {
 	resolved, err := p.links.resolve(r.Path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil:
+	case errors.Is(err, fs.ErrNotExist):
 		made := p.wanted(r)
 		_, err := os.Lstat(made.path) // a link that leads nowhere cannot be made into something
 		if r.Create == "" || err == nil || !p.Policy.Explain(made.path, sandbox.Write).Allowed {
@@ -138,12 +140,12 @@ func (p *Plan) protect(r profiles.PathRule) {
 		}
 		p.create = append(p.create, made)
 		resolved = made.path
-	} else if errors.Is(err, syscall.ENOTDIR) {
+	case errors.Is(err, syscall.ENOTDIR):
 		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead.
 		r.Path = filepath.Dir(r.Path)
 		p.protect(r)
 		return
-	} else if err != nil {
+	default:
 		return
 	}
 	p.mask(sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)}, r.Path)

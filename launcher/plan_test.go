@@ -244,7 +244,7 @@ func TestMistakesTogether(t *testing.T) {
 	_, err := NewPlan(load(t, bare), Options{Argv: []string{"no-such-command"}, Allow: []string{"/no/such"}, Protect: []string{root + "/home"},
 		Unprotect: []string{root + "/home/project"}, WorkDir: filepath.Join(root, "home"), AllowCWD: true}, host(root))
 	var said []string
-	for _, e := range parts(err) {
+	for _, e := range Parts(err) {
 		if hintOf(e) == "" {
 			t.Errorf("%v: no hint", e)
 		}
@@ -255,18 +255,6 @@ func TestMistakesTogether(t *testing.T) {
 	if !slices.Equal(said, want) {
 		t.Errorf("said %q\nwant %q", said, want)
 	}
-}
-
-// parts takes joined errors apart.
-func parts(err error) (all []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	for _, e := range joined.Unwrap() {
-		all = append(all, parts(e)...)
-	}
-	return all
 }
 
 // TestPlanJSON: the plan that machines read says what the one for people says.
