@@ -78,7 +78,7 @@ func (l *lane) dense(i int) bool {
 		return false
 	}
 	gaps := 0
-	for j := i - far + 1; j <= i; j++ {
+	for j := i; j > i-far; j-- { // the nearest says most
 		if l.hit[j-1] != 0 {
 			return false
 		}

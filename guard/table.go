@@ -42,8 +42,12 @@ func newFilter(a *arena, size uint8) filter { return filter{carve[uint64](a, 1<<
 
 func (f *filter) add(key uint32) { f.bits[key>>f.shift/64] |= 1 << (key >> f.shift % 64) }
 
-func (f *filter) has(key uint32) bool {
-	return f.bits[key>>f.shift/64]>>(key>>f.shift%64)&1 != 0
+func (f *filter) has(key uint32) bool { return f.bit(key) != 0 }
+
+// bit is 1 for a filter value that may be one of those that were added, else 0.
+func (f *filter) bit(key uint32) uint64 {
+	key >>= f.shift & 31
+	return f.bits[key/64] >> (key % 64) & 1
 }
 
 // length is one that blocks have, the places where they are looked for, and the windows that have such blocks.
