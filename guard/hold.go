@@ -62,25 +62,33 @@ func (g *Guard) headOf(l *lane) (start int, found *ownedHead, in *table) {
 	if start > 0 && l.hit[start-1] != 0 {
 		return start, nil, nil // it is masked
 	}
-	for _, t := range g.tables {
-		if at, h := t.headFrom(l, g.known.many); at < start {
+	l.tagHeads(g.tables)
+	for i, t := range g.tables {
+		if at, h := t.headFrom(l, 1<<i, g.known.many); at < start {
 			start, found, in = at, h, t
 		}
 	}
 	return start, found, in
 }
 
-func (t *table) headFrom(l *lane, many bool) (int, *ownedHead) {
-	for width := min(l.n, t.longest); width >= headLen; width-- {
-		start := l.n - width
-		if max(start, l.live) == l.n {
+// tagHeads brings l.heads up to date: of what stood there before it is known, which is nearly all when a key is echoed.
+func (l *lane) tagHeads(tables []*table) {
+	for l.headed = max(l.headed, l.n-maxWidth); l.headed+headLen <= l.n; l.headed++ {
+		l.heads[l.headed] = 0
+		for i, t := range tables {
+			tag := t.hash.head(l.text[l.headed:])
+			l.heads[l.headed] |= uint8(t.first[tag/64]>>(tag%64)&1) << i
+		}
+	}
+}
+
+func (t *table) headFrom(l *lane, bit uint8, many bool) (int, *ownedHead) {
+	for start := max(0, l.n-t.longest); start+headLen <= l.n; start++ {
+		if l.heads[start]&bit == 0 || max(start, l.live) == l.n {
 			continue
 		}
 		text := l.text[start:l.n]
 		tag := t.hash.head(text)
-		if t.first[tag/64]>>(tag%64)&1 == 0 {
-			continue
-		}
 		apart := l.before(start) != 0
 		for i := range t.heads {
 			h := &t.heads[i]

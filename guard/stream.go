@@ -16,17 +16,19 @@ const (
 // There is one of what is shown and one of what is said to the terminal in
 // strings (titles, links, the clipboard), which interrupts the first.
 type lane struct {
-	text  *[laneSize]byte  // in the arena
-	pos   [laneSize]int32  // where in the buffer the character is, from live on
-	gap   [laneSize]gap    // what stands before the character, or 0: see before; 0 from n on
-	hit   [laneSize]uint16 // 1 + index of the value that the character belongs to; 0 from n on
-	n     int              // characters
-	seen  int              // windows that end here or before were looked at
-	live  int              // first character that is still in the buffer
-	high  int              // bytes of text that may be other than zero
-	owed  int              // characters still to come that belong to the last window met
-	owing uint32           // whose they are
-	trail gap              // gap after the last character: cells passed over, and gapEdge
+	text   *[laneSize]byte  // in the arena
+	pos    [laneSize]int32  // where in the buffer the character is, from live on
+	gap    [laneSize]gap    // what stands before the character, or 0: see before; 0 from n on
+	hit    [laneSize]uint16 // 1 + index of the value that the character belongs to; 0 from n on
+	n      int              // characters
+	seen   int              // windows that end here or before were looked at
+	live   int              // first character that is still in the buffer
+	high   int              // bytes of text that may be other than zero
+	owed   int              // characters still to come that belong to the last window met
+	owing  uint32           // whose they are
+	heads  [laneSize]uint8  // tables that have a head with the tag of the four characters from here on, a bit each
+	headed int              // characters of which that is known: see tagHeads
+	trail  gap              // gap after the last character: cells passed over, and gapEdge
 
 	phase   *[laneSize]uint8 // of base64: 1 + where in its group of four the character stands; 0: no base64
 	decoded bool             // text is what base64 stands for, and pos the place where each byte of it is complete
@@ -261,7 +263,7 @@ func (g *Guard) backspace(buf []byte) {
 			g.match(l, buf, true)
 		}
 		l.n--
-		l.seen, l.live = min(l.seen, l.n), min(l.live, l.n)
+		l.seen, l.live, l.headed = min(l.seen, l.n), min(l.live, l.n), min(l.headed, max(0, l.n-headLen+1))
 		l.trail = l.before(l.n)
 		l.gap[l.n], l.hit[l.n] = 0, 0
 	}
@@ -350,13 +352,14 @@ func (l *lane) slide() {
 	copy(l.pos[:context], l.pos[d:l.n])
 	copy(l.gap[:context], l.gap[d:l.n])
 	copy(l.hit[:context], l.hit[d:l.n])
+	copy(l.heads[:context], l.heads[d:l.n])
 	clear(l.gap[context:l.n])
 	clear(l.hit[context:l.n])
 	if l.phase != nil {
 		copy(l.phase[:context], l.phase[d:l.n])
 		clear(l.phase[context:l.n])
 	}
-	l.n, l.seen, l.live = context, max(0, l.seen-d), max(0, l.live-d)
+	l.n, l.seen, l.live, l.headed = context, max(0, l.seen-d), max(0, l.live-d), max(0, l.headed-d)
 }
 
 // cover hides what is left of the stream between two calls: the context is
