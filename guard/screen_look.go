@@ -156,20 +156,22 @@ func (g *Guard) lookAtParts(y int) {
 
 // part gives the columns around x between two upright lines; none if there is one at x.
 func (s *screen) part(y, x int) (a, b int) {
-	if s.border(y, x) {
+	cells := s.grid.text[s.index(y):][:s.cols]
+	upright := func(x int) bool { return isUpright(cells[x] ^ s.pad[x]) }
+	if upright(x) {
 		return x, x
 	}
-	for a = x; a > 0 && !s.border(y, a-1); a-- {
+	for a = x; a > 0 && !upright(a-1); a-- {
 	}
-	for b = x + 1; b < s.cols && !s.border(y, b); b++ {
+	for b = x + 1; b < s.cols && !upright(b); b++ {
 	}
 	return a, b
 }
 
-func (s *screen) border(y, x int) bool {
-	c := s.code(s.index(y)+x, x)
-	return c == cellBorder || c == '|'
-}
+func (s *screen) border(y, x int) bool { return isUpright(s.grid.text[s.index(y)+x] ^ s.pad[x]) }
+
+// isUpright says whether a cell has an upright line.
+func isUpright(cell byte) bool { return cell&cellCode == cellBorder || cell&cellCode == '|' }
 
 // parted says whether a row has the same upright lines beside the columns from a to b.
 func (s *screen) parted(y, a, b int) bool {
@@ -203,14 +205,14 @@ func (s *screen) cells(y, a, b int) (cells, pad []byte) {
 func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 	s, l := g.screen, &g.screen.lane
 	lo, hi = max(lo, a), min(hi, b)
-	top := s.above(first, lo, a, b, g.reach)
+	y, x := s.before(first, lo, a, b, context+farthest)
 	l.trail = gapEdge
-	for y := top; y < first; y++ {
-		s.take(y, a, b)
+	for ; y < first; y, x = y+1, a {
+		s.take(y, x, b, laneSize)
 		g.lookOn()
 	}
-	s.take(first, a, lo)
-	l.seen = l.n
+	s.take(first, x, lo, laneSize)
+	l.seen = max(0, l.n-farthest) // a window may tell of so many characters behind it
 	for y := first; y <= last; y++ {
 		from, to := a, b
 		if y == first {
@@ -219,7 +221,7 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 		if y == last {
 			to = hi
 		}
-		s.take(y, from, to)
+		s.take(y, from, to, laneSize)
 		if y < last {
 			g.lookOn()
 		}
@@ -227,12 +229,10 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 	if l.n > l.seen {
 		g.lookOn()
 		enough := l.n + g.reach
-		s.take(last, hi, b)
+		s.take(last, hi, b, enough)
 		for y := last + 1; y < s.rows && l.n < enough && s.goesOn(y, a, b); y++ {
-			s.take(y, a, b)
+			s.take(y, a, b, enough)
 		}
-		clear(l.gap[min(l.n, enough):l.n])
-		l.n = min(l.n, enough)
 		l.trail |= gapEdge
 		g.matchCells(true)
 	}
@@ -242,14 +242,20 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 	l.n, l.seen, l.trail, l.owed = 0, 0, 0, 0
 }
 
-// above gives the row to begin with, so that so many letters and digits stand before column lo of a row.
-func (s *screen) above(y, lo, a, b, need int) int {
-	need -= s.letters(y, a, lo)
-	for need > 0 && y > 0 && s.goesOn(y-1, a, b) {
-		y--
-		need -= s.letters(y, a, b)
+// before gives the row and the column to begin with, so that so many letters and digits stand before column lo of a row.
+func (s *screen) before(y, lo, a, b, need int) (row, column int) {
+	for {
+		cells, pad := s.cells(y, a, lo)
+		for i := len(cells) - 1; i >= 0; i-- {
+			if need -= int(s.kinds[cells[i]^pad[i]]); need == 0 {
+				return y, a + i
+			}
+		}
+		if y == 0 || !s.goesOn(y-1, a, b) {
+			return y, a
+		}
+		y, lo = y-1, b
 	}
-	return y
 }
 
 // goesOn says whether a row may continue, or be continued by, the one beside it.
@@ -269,12 +275,13 @@ func (g *Guard) lookOn() {
 	l.slide()
 }
 
-// take puts the letters and digits of a row between two columns into the lane. Their places are cells.
-func (s *screen) take(y, a, b int) {
+// take puts the letters and digits of a row between two columns into the lane, until it has so many. Their places are
+// cells.
+func (s *screen) take(y, a, b, most int) {
 	l, p := &s.lane, s.index(y)+a
 	cells, pad := s.cells(y, a, b)
 	first := l.n
-	n := packCells(l.text, &l.pos, first, &s.kinds, cells, pad, int32(p))
+	n := packCells(l.text, &l.pos, first, &s.kinds, cells, pad, int32(p), most)
 	rest := b - a
 	if n > first {
 		l.gap[first] = (l.trail&^gapEdge + gap(int(l.pos[first])-p)) | l.trail&gapEdge | gapKnown
@@ -287,10 +294,13 @@ func (s *screen) take(y, a, b int) {
 	l.n = n
 }
 
-// packCells does for cells what pack does for text; the first one's place is at.
-func packCells(text *[laneSize]byte, pos *[laneSize]int32, n int, kinds *[256]byte, cells, pad []byte, at int32) int {
+// packCells does for cells what pack does for text, up to most characters; the first one's place is at.
+func packCells(text *[laneSize]byte, pos *[laneSize]int32, n int, kinds *[256]byte, cells, pad []byte, at int32, most int) int {
 	pad = pad[:len(cells)]
 	for i, c := range cells {
+		if n >= most {
+			break
+		}
 		c ^= pad[i]
 		text[n], pos[n] = c&cellCode, at+int32(i)
 		n += int(kinds[c])

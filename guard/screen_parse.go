@@ -36,8 +36,9 @@ func (s *screen) write(text []byte) {
 			}
 			if c := text[i]; c >= 0xc2 {
 				if r, size := utf8.DecodeRune(text[i:]); size > 1 {
-					s.rune(r, s.now+int32(i))
-					i += size
+					n := repeated(text[i:], size)
+					s.runes(r, size, n, s.now+int32(i))
+					i += n * size
 					continue
 				}
 			} else if c == 0x1b && i+1 < len(text) && text[i+1] == '[' {
@@ -78,6 +79,14 @@ func colours(text []byte) int {
 		}
 	}
 	return 0
+}
+
+// repeated tells how often a character of that size stands at the beginning of text: lines are drawn with many.
+func repeated(text []byte, size int) (n int) {
+	for n = 1; len(text) >= 2*size && string(text[size:2*size]) == string(text[:size]); n++ {
+		text = text[size:]
+	}
+	return n
 }
 
 // printable tells how many bytes of ASCII text come first.
@@ -271,14 +280,42 @@ func (s *screen) character(c byte, at int32) {
 }
 
 // rune takes one character beyond ASCII.
-func (s *screen) rune(r rune, at int32) {
-	if r < 0xa0 {
-		s.escape(byte(r - 0x40))
-		return
+func (s *screen) rune(r rune, at int32) { s.runes(r, 0, 1, at) }
+
+// runes takes n characters of so many bytes in a row, all the same.
+func (s *screen) runes(r rune, size, n int, at int32) {
+	code, width := codeOf(r), cells(r)
+	switch {
+	case r < 0xa0:
+		for range n {
+			s.escape(byte(r - 0x40))
+		}
+	case n > 1 && width == 1 && !s.insert && !s.still:
+		s.line(code, size, n, at)
+	case width > 0:
+		for i := range n {
+			s.put(code, width, at+int32(i*size))
+		}
 	}
-	if width := cells(r); width > 0 {
-		s.put(codeOf(r), width, at)
+}
+
+// line puts n times the same character of one cell and so many bytes where the cursor stands.
+func (s *screen) line(code byte, size, n int, at int32) {
+	for n > 0 {
+		s.wrap()
+		width := min(n, s.cols-s.x)
+		p := s.index(s.y) + s.x
+		cells, from, pad := s.grid.text[p:p+width], s.grid.from[p:p+width], s.pad[s.x:s.x+width]
+		for i := range cells {
+			cells[i], from[i] = code^pad[i], at
+			at += int32(size)
+		}
+		r := s.touch(s.x, s.x+width)
+		r.parted = r.parted || code == cellBorder
+		s.advance(width)
+		n -= width
 	}
+	s.parser.lastCode, s.parser.lastFrom = code, at-int32(size)
 }
 
 // codeOf tells upright lines, which part the text on a row, from all else beyond ASCII (Unicode's block of box drawing,

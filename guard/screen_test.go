@@ -92,6 +92,11 @@ func TestScreenFinds(t *testing.T) {
 		pane = append(pane, stroke{text: fmt.Sprintf("\x1b[%d;1Hother text here   │\x1b[%d;30H│\x1b[%d;32Hmore", 1+row, 1+row, 1+row)})
 	}
 	pane = append(pane, painted(v, 1, 22, 5, inOrder(40, 1))...)
+	var double []stroke
+	for row := range 10 {
+		double = append(double, stroke{text: fmt.Sprintf("\x1b[%d;1Hother text here    ││\x1b[%d;30H││ \x1b[%d;33Hmore", 1+row, 1+row, 1+row)})
+	}
+	double = append(double, painted(v, 1, 22, 5, inOrder(40, 1))...)
 	for _, c := range []struct {
 		name    string
 		strokes []stroke
@@ -103,6 +108,7 @@ func TestScreenFinds(t *testing.T) {
 		{"twice", twice, 0, 2},
 		{"another size half way", painted(v, 3, 2, 80, inOrder(40, 2)), 30, 1},
 		{"a pane", pane, 0, 1},
+		{"a pane between double lines", double, 0, 1},
 	} {
 		for _, mode := range []Mode{Redact, Warn} {
 			g := guardOf(t, Options{Mode: mode, Cols: 80, Rows: 24}, v)
@@ -134,6 +140,49 @@ func TestScreenFinds(t *testing.T) {
 			if g.Leaks() != c.leaks {
 				t.Errorf("%s, %v: counted %d times, want %d", c.name, mode, g.Leaks(), c.leaks)
 			}
+		}
+	}
+}
+
+// What was painted before is context, as far as the longest form needs it: the last character of one is masked when it
+// comes, however late.
+func TestScreenKnowsWhatStandsBefore(t *testing.T) {
+	v := random(newRand(1), hexa, 60)
+	for name, form := range map[string]string{
+		"plain": v, "base64": base64Of(v), "base64 twice": lettersAndDigits(base64Of(base64Of(v))),
+		"numbers": list(v, "%d", ""), "spelled": list(v, "u00%02x", ""),
+	} {
+		for _, from := range []int{5, 45} { // all in one row, or begun in the one before
+			g := onTerminal(t, 80, 24, v)
+			form := form[:min(len(form), 70)]
+			last := from + len(form) - 1
+			place := func(at int) string { return fmt.Sprintf("\x1b[%d;%dH", 3+at/80, 1+at%80) }
+			g.Process([]byte(place(from) + form[:len(form)-1] + "\x1b[20;1Hother text"))
+			g.Flush()
+			before := place(last)
+			out := string(g.Process([]byte(before+form[len(form)-1:]))) + string(g.Flush())
+			stream := feed(guardOf(t, Options{}, v), form, false, atOnce)
+			if want := before + stream[len(form)-1:]; out != want {
+				t.Errorf("%s, from %d to %d: %q, want %q", name, from, last, out, want)
+			}
+		}
+	}
+}
+
+// The same characters many times in a row are put on the screen at one go, as if they came one by one.
+func TestScreenLines(t *testing.T) {
+	for _, text := range []string{
+		"─────", "│││", "││─│", "━─━─", "日日日日日日", "éééé", "e\u0301\u0301\u0301", "\u009b\u009b5C│││", "────\x1b[3b│││\x1b[5b",
+		strings.Repeat("─", 33) + "x", strings.Repeat("│", 20), "\x1b[?7l" + strings.Repeat("│", 15), "abcdef\r\x1b[4h│││\x1b[4l",
+		"\x1b[2;18H│││││", "\x1b[5;18H│││││",
+	} {
+		one, many := newOracle(t, 20, 5).s, newOracle(t, 20, 5).s
+		for _, c := range text {
+			one.write([]byte(string(c)))
+		}
+		many.write([]byte(text))
+		if a, b := fmt.Sprint(one.main.rows, one.cursor, one.main.from), fmt.Sprint(many.main.rows, many.cursor, many.main.from); a != b || !bytes.Equal(one.main.text, many.main.text) {
+			t.Errorf("%q: at one go\n%s\n%q\none by one\n%s\n%q", text, b, showing(many), a, showing(one))
 		}
 	}
 }
