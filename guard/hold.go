@@ -73,7 +73,11 @@ func (g *Guard) headOf(l *lane) (start int, found *ownedHead, in *table) {
 
 // tagHeads brings l.heads up to date: of what stood there before it is known, which is nearly all when a key is echoed.
 func (l *lane) tagHeads(tables []*table) {
-	for l.headed = max(l.headed, l.n-maxWidth); l.headed+headLen <= l.n; l.headed++ {
+	longest := 0
+	for _, t := range tables {
+		longest = max(longest, t.longest)
+	}
+	for l.headed = max(l.headed, l.n-longest); l.headed+headLen <= l.n; l.headed++ {
 		l.heads[l.headed] = 0
 		for i, t := range tables {
 			tag := t.hash.head(l.text[l.headed:])

@@ -86,14 +86,16 @@ func (g *Guard) parse(buf []byte, i, end int) {
 	for i < end {
 		switch g.state {
 		case ground:
-			i = g.lanes[shown].plain(&g.kinds[g.sets.shifted()], buf, i, end)
-			if n := inertLen(buf[i:end]); n > 0 {
-				i += n
+			kinds := &g.kinds[g.sets.shifted()]
+			if kinds[buf[i]] < kindControl {
+				i = g.lanes[shown].plain(kinds, buf, i, end)
 			} else if n := controlLen(buf[i:end]); n > 0 {
 				i += n
 				g.lanes[shown].trail |= gapEdge
 				g.addressed = g.addressed || addresses(buf[i-1])
-			} else if i < end {
+			} else if n := inertLen(buf[i:end]); n > 0 {
+				i += n
+			} else {
 				g.controlByte(buf, i)
 				i++
 			}
