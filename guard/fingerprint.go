@@ -297,9 +297,7 @@ func (h *hasher) filter(text []byte) uint32 {
 }
 
 // piece is a quicker keyed hash of pieceLen characters, the first of those in x. It is good for a filter only.
-func (h *hasher) piece(x uint64) uint32 { return piece(x, h.p) }
-
-func piece(x, factor uint64) uint32 { return uint32(x << (64 - 8*pieceLen) * factor >> 32) }
+func (h *hasher) piece(x uint64) uint32 { return uint32(x << (64 - 8*pieceLen) * h.p >> 32) }
 
 func fold(a, b uint64) uint32 {
 	hi, lo := bits.Mul64(a, b)

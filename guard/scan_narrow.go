@@ -82,11 +82,14 @@ func (t *table) candidates(text []byte, p, most int, found *batch) (n, next int)
 // piecesAt gives the next places from p on where a piece may stand, most at most, and how far it looked. Nearly all of a
 // text is passed over here.
 func (t *table) piecesAt(text []byte, p, most int, found *batch) (n, next int) {
-	memory, k, filter := text[:len(text)+slack], t.hash.p, t.pieces
+	memory, k, words := text[:len(text)+slack], t.hash.p, t.pieces.bits
+	const high = 64 - 8*pieceLen
+	shift := 32 + t.pieces.shift&31 // see hasher.piece and filter.bit
 	for ; p+3*stride+pieceLen <= len(text); p += 4 * stride {
 		b := memory[p : p+3*stride+8]
-		b0, b1 := filter.bit(piece(le64(b), k)), filter.bit(piece(le64(b[stride:]), k))
-		b2, b3 := filter.bit(piece(le64(b[2*stride:]), k)), filter.bit(piece(le64(b[3*stride:]), k))
+		x0, x1 := le64(b)<<high*k>>shift, le64(b[stride:])<<high*k>>shift
+		x2, x3 := le64(b[2*stride:])<<high*k>>shift, le64(b[3*stride:])<<high*k>>shift
+		b0, b1, b2, b3 := words[x0/64]>>(x0%64)&1, words[x1/64]>>(x1%64)&1, words[x2/64]>>(x2%64)&1, words[x3/64]>>(x3%64)&1
 		if b0|b1|b2|b3 == 0 {
 			continue
 		}
@@ -99,7 +102,7 @@ func (t *table) piecesAt(text []byte, p, most int, found *batch) (n, next int) {
 		}
 	}
 	for ; p+pieceLen <= len(text) && n < most; p += stride {
-		n = found.add(n, candidate{at: p}, filter.bit(piece(le64(memory[p:]), k)))
+		n = found.add(n, candidate{at: p}, t.pieces.bit(t.hash.piece(le64(memory[p:]))))
 	}
 	return n, p
 }
