@@ -371,7 +371,7 @@ func (s *screen) fillers(p, q int) bool {
 		return false
 	}
 	for i := p; i < q; i++ {
-		if !isFiller(s.code(i, i%s.cols)) {
+		if !s.isFiller(i) {
 			return false
 		}
 	}
