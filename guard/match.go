@@ -154,6 +154,19 @@ func (s *screen) joined(p, q int) bool {
 	return last && first || !last && s.isFiller(p+1) || !first && s.isFiller(q-1)
 }
 
+// fillers says whether the cells from p to q are of one row, and all symbols of keys.
+func (s *screen) fillers(p, q int) bool {
+	if p/s.cols != q/s.cols {
+		return false
+	}
+	for i := p; i < q; i++ {
+		if !s.isFiller(i) {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *screen) isFiller(p int) bool { return isFiller(s.code(p, p%s.cols)) }
 
 // mark masks what belongs to a window: its characters as far as they are still

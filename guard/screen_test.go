@@ -247,3 +247,22 @@ func TestNothingStaysOnScreen(t *testing.T) {
 		t.Error("a screen is left")
 	}
 }
+
+// Nor does anything of a screen that is too big for the lane.
+func TestNothingStaysOfBigScreen(t *testing.T) {
+	v := random(newRand(41), base62, 40)
+	g := onTerminal(t, 250, 60, v)
+	var text strings.Builder
+	for y := 59; y > 0; y-- { // upwards, as then it is read on the screen
+		fmt.Fprintf(&text, "\x1b[%d;1H%s", y, v+strings.Repeat("word", 40))
+	}
+	g.Process([]byte(text.String()))
+	if g.Leaks() != 59 {
+		t.Errorf("met %d times: the test is weaker than it looks", g.Leaks())
+	}
+	for j := 0; j+8 <= len(v); j++ {
+		if bytes.Contains(bytesOf(g.screen.arena.mem), []byte(v[j:j+8])) {
+			t.Errorf("%q is left", v[j:j+8])
+		}
+	}
+}
