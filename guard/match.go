@@ -43,7 +43,7 @@ func (g *Guard) judge(l *lane, buf []byte, t *table, s span, closed bool) {
 			return
 		}
 		s.owner &^= flagBound
-	case !t.marks && s.end-s.start < minLong && l.dense(s.start):
+	case !t.marks && !l.cells && s.end-s.start < minLong && l.dense(s.start): // nobody is shown a terabyte
 		for back := 1; back <= minLong-minWidth; back++ {
 			if before, ok := t.known(l.text[:l.n], s.start-back, minWidth); ok && before.owner == s.owner {
 				before.end = s.end
@@ -77,7 +77,7 @@ func (l *lane) dense(i int) bool {
 	if i < far {
 		return false
 	}
-	if !l.cells && !l.decoded && l.pos[i]-l.pos[i-far] == far { // nothing stands between
+	if !l.decoded && l.pos[i]-l.pos[i-far] == far { // nothing stands between
 		for _, id := range l.hit[i-far : i] {
 			if id != 0 {
 				return false

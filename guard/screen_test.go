@@ -209,6 +209,21 @@ func TestScreenLines(t *testing.T) {
 	}
 }
 
+// Eight characters are enough on a screen, whatever stands before them: in a stream of base64 they would be met by chance.
+func TestScreenLongRun(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	g := onTerminal(t, 80, 24, v)
+	g.Process([]byte("\x1b[3;1H" + random(newRand(2), base62, 60)))
+	out := ""
+	for _, w := range painted(v[10:18], 3, 61, 80, inOrder(8, 1)) {
+		out = string(g.Process([]byte(w.text))) + string(g.Flush())
+		out = out[w.at : w.at+1]
+	}
+	if out != "*" || g.Leaks() != 1 {
+		t.Errorf("the eighth character is %q, counted %d times", out, g.Leaks())
+	}
+}
+
 // What is held back is on the screen too, and can be masked there when the rest comes.
 func TestScreenMasksHeld(t *testing.T) {
 	v := random(newRand(1), base62, 40)
