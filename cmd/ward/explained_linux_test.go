@@ -89,6 +89,9 @@ func (g *grove) rules(r *rand.Rand) (o launcher.Options, flags []string) {
 	for range 1 + r.IntN(8) {
 		path, l := g.some(r), lists[r.IntN(len(lists))]
 		if _, err := os.Stat(path); err == nil {
+			if l.flag != "--deny" && l.flag != "--protect" && len(o.Allow)+len(o.Write) > 0 {
+				path, _ = filepath.EvalSymlinks(path) // by way of a link that may be exchanged, nothing is granted
+			}
 			*l.list, flags = append(*l.list, path), append(flags, l.flag, path)
 		}
 	}

@@ -243,7 +243,7 @@ func TestLinksToWhatIsClosedStay(t *testing.T) {
 			}
 		}
 		p.write(t, "../dot/kube/config", []byte("old\n"), 0o644)
-		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", filepath.Join(p.home, ".kube/config"), "--read", filepath.Join(p.home, ".docker"), "--", "sh", "-c", `cat ~/.kube/config
+		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", filepath.Join(p.home, "dot/kube/config"), "--read", filepath.Join(p.home, "dot/docker"), "--", "sh", "-c", `cat ~/.kube/config
 			for l in .config/ward .aws .kube .docker; do rm ~/$l || mv ~/$l ~/away || ln -sfn ~ ~/$l; mkdir -p ~/$l && echo new > ~/$l/new; done; mv ~/.config ~/other; touch ~/beside && echo beside`))
 		if o.stdout != "old\nbeside\n" {
 			t.Errorf("got %q: %s", o.stdout, o.stderr)
@@ -253,6 +253,20 @@ func TestLinksToWhatIsClosedStay(t *testing.T) {
 			if _, err := os.Readlink(at); err != nil || p.read(t, filepath.Join("..", link, "new")) != "" {
 				t.Errorf("%s is no link any more, or something is in it: %v", link, err)
 			}
+		}
+	})
+}
+
+// What one launch leaves behind as a link does not open anything to the next one.
+func TestLinkForTheNextLaunch(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "../key", []byte("old\n"), 0o600)
+		if o := end(t, p.run(t, "--silent", "-p", "claude", "--", "ln", "-s", p.home+"/key", p.home+"/.claude/.credentials.json")); o.code != 0 {
+			t.Fatal(o.stderr)
+		}
+		o := end(t, p.run(t, "--silent", "-p", "claude", "--", "sh", "-c", "cat ~/key; echo new > ~/key"))
+		if o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "a command may have put there") || p.read(t, "../key") != "old\n" {
+			t.Errorf("%+v", o)
 		}
 	})
 }
