@@ -181,20 +181,24 @@ func (p *Plan) protect(r profiles.PathRule) {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist):
 		made := p.wanted(r)
-		_, err := os.Lstat(made.path) // a link that leads nowhere cannot be made into something
-		if r.Create == "" || err == nil || !p.Policy.Explain(made.path, sandbox.Write).Allowed {
+		if resolved = leadsTo(made.path); resolved != made.path {
+			// A link that leads nowhere stays as it is: what is made there would be made elsewhere.
+			p.absent = append(p.absent, resolved)
+			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
+			return
+		}
+		if r.Create == "" || !p.Policy.Explain(resolved, sandbox.Write).Allowed {
 			p.absent = append(p.absent, r.Path)
 			return
 		}
 		p.create = append(p.create, made)
-		resolved = made.path
 	case errors.Is(err, syscall.ENOTDIR):
 		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead.
 		r.Path = filepath.Dir(r.Path)
 		p.protect(r)
 		return
-	default:
-		return
+	default: // a link that leads to itself stays too
+		resolved = r.Path
 	}
 	p.mask(sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)}, r.Path)
 }
@@ -214,10 +218,13 @@ func (p *Plan) mask(m sandbox.Mask, written string) {
 func (p *Plan) hideOwn(dir string) {
 	resolved, err := p.links.resolve(dir)
 	if err != nil {
-		if resolved = leadsTo(dir); !p.Policy.Explain(resolved, sandbox.Write).Allowed {
+		resolved = leadsTo(dir)
+		switch {
+		case p.Policy.Explain(resolved, sandbox.Write).Allowed:
+			p.create = append(p.create, creation{resolved, "dir"})
+		case resolved == dir:
 			return
 		}
-		p.create = append(p.create, creation{resolved, "dir"})
 	}
 	p.mask(sandbox.Mask{Path: resolved, Why: "ward: its own files"}, dir)
 }

@@ -90,9 +90,10 @@ func take(at place) (t tree, needed bool, err error) {
 	return tree{at, fd, kind == unix.S_IFDIR}, true, err
 }
 
-// beyondReach says that a path is missing, or so to the user that ward runs as; then it is to the command too.
+// beyondReach says that a path is missing, or so to the user that ward runs as; then it is to the command too. So is one
+// whose links lead back to themselves.
 func beyondReach(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)
 }
 
 func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

@@ -270,3 +270,24 @@ func TestLinkForTheNextLaunch(t *testing.T) {
 		}
 	})
 }
+
+// A link that leads nowhere, to what only others can make, is not exchanged either: for ward's own directory, and for
+// what is protected. That is not said to be new.
+func TestLinksToNothingStay(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for link, target := range map[string]string{".config/ward": "/nowhere/ward", "project/.mcp.json": "nowhere", "project/.vscode": "nowhere", "project/ward.json": "ward.json"} {
+			at := filepath.Join(p.home, link)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.Chown(filepath.Dir(at), p.uid, p.uid), os.Symlink(target, at), os.Lchown(at, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := end(t, p.run(t, "--allow", p.home, "--", "sh", "-c", `for l in .config/ward project/.mcp.json project/.vscode project/ward.json; do
+			{ rm ~/$l || mv ~/$l ~/away || ln -sfn ~ ~/$l || mv ~/$(dirname $l) ~/away; } 2> /dev/null && echo $l; done; touch beside && echo beside`))
+		if o.stdout != "beside\n" || strings.Contains(o.stderr, "new, and") {
+			t.Errorf("got %q: %s", o.stdout, o.stderr)
+		}
+		if o := end(t, p.run(t, "--", "mkdir", "nowhere")); !strings.Contains(o.stderr, "new, and other programs will do what it says: "+p.project+"/nowhere") {
+			t.Errorf("%+v", o)
+		}
+	})
+}
