@@ -97,7 +97,7 @@ func TestProtectedAppears(t *testing.T) {
 	asEach(t, func(t *testing.T, p *person) {
 		for _, flags := range [][]string{{}, {"--silent"}, {"--unprotect", ".mcp.json"}} {
 			record := filepath.Join(p.home, "record")
-			flags = append(flags, "--audit-log", record, "--", "sh", "-c", "mkdir -p .vscode && touch .mcp.json .vscode/tasks.json other")
+			flags = append(flags, "--audit-log", record, "--", "sh", "-c", "mkdir -p .vscode .git && touch .mcp.json .vscode/tasks.json .git/commondir .git/config.worktree other")
 			o := end(t, p.run(t, flags...))
 			if o.code != 0 {
 				t.Fatalf("exit code %d: %s", o.code, o.stderr)
@@ -106,7 +106,7 @@ func TestProtectedAppears(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for name, want := range map[string]bool{".mcp.json": flags[0] != "--unprotect", ".vscode/tasks.json": true, "other": false} {
+			for name, want := range map[string]bool{".mcp.json": flags[0] != "--unprotect", ".vscode/tasks.json": true, ".git/commondir": true, ".git/config.worktree": true, "other": false} {
 				name = filepath.Join(p.project, name)
 				if said := strings.Contains(o.stderr, name); said != (want && flags[0] != "--silent") {
 					t.Errorf("%v: %s is said: %t: %s", flags, name, said, o.stderr)
@@ -115,7 +115,7 @@ func TestProtectedAppears(t *testing.T) {
 					t.Errorf("%v: %s is recorded: %t: %s", flags, name, kept, events)
 				}
 			}
-			for _, path := range []string{record, filepath.Join(p.project, ".mcp.json"), filepath.Join(p.project, ".vscode")} {
+			for _, path := range []string{record, filepath.Join(p.project, ".mcp.json"), filepath.Join(p.project, ".vscode"), filepath.Join(p.project, ".git")} {
 				if err := os.RemoveAll(path); err != nil {
 					t.Fatal(err)
 				}
