@@ -192,8 +192,9 @@ func (p *Plan) protect(r profiles.PathRule) {
 			return
 		}
 		p.create = append(p.create, made)
-	case errors.Is(err, syscall.ENOTDIR):
-		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead.
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrPermission):
+		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead; or the
+		// command may open the directory again that is closed on the way.
 		r.Path = filepath.Dir(r.Path)
 		p.protect(r)
 		return
@@ -233,6 +234,11 @@ func (p *Plan) hideOwn(dir string) {
 // rule for path itself: to be read, if that says no more.
 func (p *Plan) hide(path, why string, yields bool) {
 	resolved, err := p.links.resolve(path)
+	if errors.Is(err, fs.ErrPermission) {
+		// The command may open the directory again that is closed on the way, if it is its user's.
+		p.hide(filepath.Dir(path), why, yields)
+		return
+	}
 	if err != nil {
 		return // what is not there needs no mask
 	}

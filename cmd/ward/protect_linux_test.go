@@ -291,3 +291,24 @@ func TestLinksToNothingStay(t *testing.T) {
 		}
 	})
 }
+
+// What lies in a directory that its owner has closed is kept as well: the command can open that again.
+func TestInClosedDirectories(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, dir := range []string{"locked", "hooks"} {
+			at := filepath.Join(p.project, dir)
+			if err := errors.Join(os.Mkdir(at, 0o700), os.Chown(at, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+			p.write(t, dir+"/in", []byte("old\n"), 0o644)
+			if err := os.Chmod(at, 0); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(at, 0o700)
+		}
+		o := end(t, p.run(t, "--silent", "--deny", "locked/in", "--protect", "hooks/in", "--", "sh", "-c", "chmod 700 locked hooks; cat locked/in; echo new > hooks/in; mv hooks other; touch beside && echo beside"))
+		if o.stdout != "beside\n" || p.read(t, "hooks/in") != "old\n" {
+			t.Errorf("%+v; in hooks: %q", o, p.read(t, "hooks/in"))
+		}
+	})
+}
