@@ -14,7 +14,8 @@ import (
 // masks covers the paths that must not be read, or must not change, although a rule around them allows it.
 //
 // What is not there cannot be mounted over: a protected path that is missing can be created by the command. A file that
-// has a second name (a hard link) inside a rule can be read by that name.
+// has a second name (a hard link) inside a rule can be read by that name. What is removed outside, or has another file
+// renamed over it, loses its mount in every namespace (detach_mounts in the kernel).
 func (v *view) masks() error {
 	for _, m := range v.policy.Masks {
 		path, info, err := v.follow(m.Path)

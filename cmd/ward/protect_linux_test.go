@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -309,6 +310,38 @@ func TestInClosedDirectories(t *testing.T) {
 		o := end(t, p.run(t, "--silent", "--deny", "locked/in", "--protect", "hooks/in", "--", "sh", "-c", "chmod 700 locked hooks; cat locked/in; echo new > hooks/in; mv hooks other; touch beside && echo beside"))
 		if o.stdout != "beside\n" || p.read(t, "hooks/in") != "old\n" {
 			t.Errorf("%+v; in hooks: %q", o, p.read(t, "hooks/in"))
+		}
+	})
+}
+
+// A file that is replaced outside meanwhile is no longer kept: the kernel takes the mount away. It is named at the end.
+func TestReplacedOutside(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, name := range []string{"kept", "replaced", "shut"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		fifo := filepath.Join(p.project, "fifo")
+		if err := errors.Join(syscall.Mkfifo(fifo, 0o666), os.Chmod(fifo, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			ready, err := os.OpenFile(fifo, os.O_WRONLY, 0) // when the command reads
+			for _, name := range []string{"replaced", "shut"} {
+				path := filepath.Join(p.project, name)
+				err = errors.Join(err, os.WriteFile(path+".new", []byte("other\n"), 0o666), os.Rename(path+".new", path))
+			}
+			done <- errors.Join(err, ready.Close())
+		}()
+		o := end(t, p.run(t, "--protect", "kept", "--protect", "replaced", "--deny", "shut", "--", "sh", "-c", "cat fifo shut"))
+		if o.code != 0 {
+			t.Fatal(o.stderr)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if want := "replaced from outside, and no longer kept from the command since: " + p.project + "/shut, " + p.project + "/replaced;"; o.stdout != "other\n" || !strings.Contains(o.stderr, want) {
+			t.Errorf("%+v, want %s", o, want)
 		}
 	})
 }
