@@ -125,7 +125,7 @@ func adversaries(tb testing.TB, size int) []*rival {
 	g := guardOf(tb, Options{}, values...)
 	rivals := []*rival{reading("log", g, log)}
 	for name, text := range allBut(values, size) {
-		miss := reading(name, guardOf(tb, Options{}, values...), text)
+		miss := reading(name, g, text)
 		miss.near = true
 		rivals = append(rivals, miss)
 	}

@@ -55,7 +55,7 @@ func (g *Guard) judge(l *lane, buf []byte, t *table, s span, closed bool) {
 			}
 		}
 		if s.end-s.start < minLong {
-			for s.start++; s.end-s.start >= minWidth && l.dense(s.start); s.start++ { // what is behind the run stands by itself
+			for s.start++; s.end-s.start >= minWidth && l.staysDense(s.start); s.start++ { // what is behind the run stands by itself
 			}
 			if s.end-s.start < minWidth {
 				return
@@ -77,6 +77,14 @@ func (l *lane) dense(i int) bool {
 	if i < far {
 		return false
 	}
+	if !l.cells && !l.decoded && l.pos[i]-l.pos[i-far] == far { // nothing stands between
+		for _, id := range l.hit[i-far : i] {
+			if id != 0 {
+				return false
+			}
+		}
+		return true
+	}
 	gaps := 0
 	for j := i; j > i-far; j-- { // the nearest says most
 		if l.hit[j-1] != 0 {
@@ -90,6 +98,9 @@ func (l *lane) dense(i int) bool {
 	}
 	return true
 }
+
+// staysDense is dense, where it is known that the text before character i-1 is.
+func (l *lane) staysDense(i int) bool { return l.hit[i-1] == 0 && l.before(i) == 0 || l.dense(i) }
 
 // extend masks the neighbours of a window of which it is known how many more
 // characters of the value precede and follow, as far as the word goes.

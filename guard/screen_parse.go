@@ -36,7 +36,10 @@ func (s *screen) write(text []byte) {
 			}
 			if c := text[i]; c >= 0xc2 {
 				if r, size := utf8.DecodeRune(text[i:]); size > 1 {
-					n := repeated(text[i:], size)
+					n := 1
+					if r >= 0xa0 { // others are controls
+						n = repeated(text[i:], size)
+					}
 					s.runes(r, size, n, s.now+int32(i))
 					i += n * size
 					continue
@@ -287,9 +290,7 @@ func (s *screen) runes(r rune, size, n int, at int32) {
 	code, width := codeOf(r), cells(r)
 	switch {
 	case r < 0xa0:
-		for range n {
-			s.escape(byte(r - 0x40))
-		}
+		s.escape(byte(r - 0x40))
 	case n > 1 && width == 1 && !s.insert && !s.still:
 		s.line(code, size, n, at)
 	case width > 0:

@@ -141,7 +141,12 @@ func clearedLater(t *testing.T, c Clipboard, replaced string, content func(*test
 			t.Fatal("the clearing process stays")
 		}
 	}
-	if got := content(t); got != replaced {
+	got := content(t)
+	// xclip ends before the process that it leaves behind has told the X server whose the clipboard is.
+	for limit := time.Now().Add(5 * time.Second); got != replaced && time.Now().Before(limit); got = content(t) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if got != replaced {
 		t.Errorf("afterwards %q is in the clipboard, want %q", got, replaced)
 	}
 }
