@@ -150,7 +150,6 @@ func (s *session) start() (err error) {
 		return err
 	}
 	// What follows takes place while stage two prepares.
-	s.under = p.covered()
 	sweep(filepath.Dir(s.files.dir), time.Now())
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := secrets.HideProcess(); err != nil {

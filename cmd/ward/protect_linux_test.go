@@ -63,7 +63,8 @@ func TestProtectedWorkTree(t *testing.T) {
 				t.Fatalf("%s: done", try)
 			}
 		}
-		if o := end(t, p.run(t, "--silent", "--unprotect", ".git/hooks", "--unprotect", ".git/config", "--", "sh", "-c", "echo gitdir: other > .git")); o.code != 0 {
+		if o := end(t, p.run(t, "--silent", "--unprotect", ".git/hooks", "--unprotect", ".git/config",
+			"--unprotect", ".git/config.worktree", "--unprotect", ".git/commondir", "--", "sh", "-c", "echo gitdir: other > .git")); o.code != 0 {
 			t.Errorf("unprotected, and cannot be written: %s", o.stderr)
 		}
 	})
