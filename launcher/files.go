@@ -90,7 +90,10 @@ func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) (grant, error) 
 	}
 	g := grant{Rule: sandbox.Rule{Path: resolved, Access: access, Why: r.Why.String()}, from: r}
 	if resolved != r.Path {
-		_, g.links = follow(r.Path)
+		var at string
+		if at, g.links = follow(r.Path); err == nil && at != resolved {
+			return grant{}, Mistake(whyText(r)+": "+r.Path+": leads to "+resolved+", and to "+at+" a moment later", "see who changes it, and start again")
+		}
 	}
 	return g, nil
 }

@@ -73,7 +73,7 @@ func newView(p *Policy, scratch int) (*view, error) {
 
 // take copies the mount at a place. A device, a FIFO or a socket can be written on a read-only mount, and needs none.
 func take(at place) (t tree, needed bool, err error) {
-	path, err := unix.Open(at.path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	path, err := openReal(at.path)
 	if err != nil {
 		return tree{}, false, err
 	}
