@@ -194,3 +194,14 @@ func TestSlowly(t *testing.T) {
 		}
 	}
 }
+
+// What may be the beginning of a value is held back also if more stood behind it that was taken back.
+func TestHoldAfterBackspaces(t *testing.T) {
+	v, slip := random(newRand(31), hexa, 48), "a line that is much longer than any window"
+	g := guardOf(t, Options{}, v)
+	feed(g, "key "+v[:7]+slip, true, atOnce)
+	feed(g, strings.Repeat("\b", len(slip)), true, atOnce)
+	if out := feed(g, v[7:11], true, atOnce); out != "****" {
+		t.Errorf("the eighth to the eleventh character came out as %q", out)
+	}
+}

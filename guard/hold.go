@@ -71,7 +71,8 @@ func (g *Guard) headOf(l *lane) (start int, found *ownedHead, in *table) {
 	return start, found, in
 }
 
-// tagHeads brings l.heads up to date: of what stood there before it is known, which is nearly all when a key is echoed.
+// tagHeads brings l.heads up to date: of what stood there before it is known, which is nearly all when a key is echoed. Only
+// the last characters are asked for, so that after a backspace it begins anew.
 func (l *lane) tagHeads(tables []*table) {
 	longest := 0
 	for _, t := range tables {

@@ -106,7 +106,7 @@ func (l *lane) staysDense(i int) bool { return l.hit[i-1] == 0 && l.before(i) ==
 // characters of the value precede and follow, as far as the word goes.
 func (g *Guard) extend(l *lane, buf []byte, s span) {
 	first := s.start
-	for n := int(s.reach >> 16); n > 0 && first > 0 && l.joins(buf, first, n <= farthest); n-- {
+	for n := int(s.reach >> 16); n > 0 && first > 0 && g.joins(l, buf, first, n <= farthest); n-- {
 		first--
 	}
 	if first < s.start {
@@ -120,7 +120,7 @@ func (g *Guard) extend(l *lane, buf []byte, s span) {
 func (g *Guard) pay(l *lane, buf []byte, from int) {
 	end := from
 	for ; l.owed > 0 && end < l.n; end++ {
-		if end > 0 && !l.joins(buf, end, l.owed <= farthest) {
+		if end > 0 && !g.joins(l, buf, end, l.owed <= farthest) {
 			l.owed = 0
 			break
 		}
@@ -135,7 +135,7 @@ func (g *Guard) pay(l *lane, buf []byte, from int) {
 // between, or symbols that keys are made of, and escape sequences if apart says
 // so: they may colour each character, and as well lead to another place. Of
 // what is not in the buffer any more only the width is known.
-func (l *lane) joins(buf []byte, i int, apart bool) bool {
+func (g *Guard) joins(l *lane, buf []byte, i int, apart bool) bool {
 	gap := l.before(i)
 	if apart {
 		gap &^= gapEdge
@@ -145,7 +145,9 @@ func (l *lane) joins(buf []byte, i int, apart bool) bool {
 		return true
 	case gap > 2:
 		return false
-	case l.cells || l.decoded || i-1 < l.live || i < l.live:
+	case l.cells:
+		return gap == 1 && g.screen.joined(int(l.pos[i-1]), int(l.pos[i]))
+	case l.decoded || i-1 < l.live || i < l.live:
 		return gap == 1
 	}
 	for _, c := range buf[l.pos[i-1]+1 : l.pos[i]] {
@@ -155,6 +157,28 @@ func (l *lane) joins(buf []byte, i int, apart bool) bool {
 	}
 	return true
 }
+
+// joined does for two cells with one place between them what joins does for bytes. What goes on in the next row behind one
+// that is full may be one word, too: programs fold lines themselves.
+func (s *screen) joined(p, q int) bool {
+	last, first := p%s.cols == s.cols-1, q%s.cols == 0
+	return last && first || !last && s.isFiller(p+1) || !first && s.isFiller(q-1)
+}
+
+// fillers says whether the cells from p to q are of one row, and all symbols of keys.
+func (s *screen) fillers(p, q int) bool {
+	if p/s.cols != q/s.cols {
+		return false
+	}
+	for i := p; i < q; i++ {
+		if !s.isFiller(i) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *screen) isFiller(p int) bool { return isFiller(s.code(p, p%s.cols)) }
 
 // mark masks what belongs to a window: its characters as far as they are still
 // in the buffer, and what stands between two of them. A window that touches

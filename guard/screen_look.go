@@ -272,7 +272,9 @@ func (g *Guard) lookOn() {
 	if l.n > l.seen {
 		g.matchCells(false)
 	}
+	n := l.n
 	l.slide()
+	clear(l.text[l.n:n])
 }
 
 // take puts the letters and digits of a row between two columns into the lane, until it has so many. Their places are
@@ -363,19 +365,6 @@ func (g *Guard) sighted(i, j int) {
 	if len(g.sights) > first {
 		g.sights[first].first, g.sights[first].old = true, old
 	}
-}
-
-// fillers says whether the cells from p to q are of one row, and all symbols of keys.
-func (s *screen) fillers(p, q int) bool {
-	if p/s.cols != q/s.cols {
-		return false
-	}
-	for i := p; i < q; i++ {
-		if !isFiller(s.code(i, i%s.cols)) {
-			return false
-		}
-	}
-	return true
 }
 
 // conceal masks one sighting. It is a new one unless the stream was one just now, or it goes on with an older one.

@@ -169,6 +169,28 @@ func TestScreenKnowsWhatStandsBefore(t *testing.T) {
 	}
 }
 
+// Behind the mark of a stored value the rest of it is masked, as long as the word goes on: words behind a piece of it are
+// not the rest.
+func TestScreenEndsWithWord(t *testing.T) {
+	v := random(newRand(1), base62, 90)
+	stored, err := ReadMarks("STORED", MakeMarks(testKey, []byte(v)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, want := range map[string]string{
+		v[:30] + " more words":                  strings.Repeat("*", 30) + " more words",
+		v[:30] + "-" + v[30:40] + " more words": strings.Repeat("*", 41) + " more words",
+		v + " more words":                       strings.Repeat("*", 90) + " more words",
+	} {
+		g, _ := New(testKey, nil, Options{Stored: []Print{stored}, StoredKey: testKey, Cols: 80, Rows: 24})
+		place := "\x1b[5;60Hbehind\x1b[5;1H"
+		if out := feed(g, place+row, false, atOnce); out != place+want {
+			t.Errorf("%q, want %q", out, place+want)
+		}
+		g.Wipe()
+	}
+}
+
 // The same characters many times in a row are put on the screen at one go, as if they came one by one.
 func TestScreenLines(t *testing.T) {
 	for _, text := range []string{
@@ -223,5 +245,24 @@ func TestNothingStaysOnScreen(t *testing.T) {
 	g.Wipe()
 	if g.screen != nil {
 		t.Error("a screen is left")
+	}
+}
+
+// Nor does anything of a screen that is too big for the lane.
+func TestNothingStaysOfBigScreen(t *testing.T) {
+	v := random(newRand(41), base62, 40)
+	g := onTerminal(t, 250, 60, v)
+	var text strings.Builder
+	for y := 59; y > 0; y-- { // upwards, as then it is read on the screen
+		fmt.Fprintf(&text, "\x1b[%d;1H%s", y, v+strings.Repeat("word", 40))
+	}
+	g.Process([]byte(text.String()))
+	if g.Leaks() != 59 {
+		t.Errorf("met %d times: the test is weaker than it looks", g.Leaks())
+	}
+	for j := 0; j+8 <= len(v); j++ {
+		if bytes.Contains(bytesOf(g.screen.arena.mem), []byte(v[j:j+8])) {
+			t.Errorf("%q is left", v[j:j+8])
+		}
 	}
 }

@@ -27,7 +27,7 @@ type lane struct {
 	owed   int              // characters still to come that belong to the last window met
 	owing  uint32           // whose they are
 	heads  [laneSize]uint8  // tables that have a head with the tag of the four characters from here on, a bit each
-	headed int              // characters of which that is known: see tagHeads
+	headed int              // up to here that is known of all that was asked for: see tagHeads
 	trail  gap              // gap after the last character: cells passed over, and gapEdge
 
 	phase   *[laneSize]uint8 // of base64: 1 + where in its group of four the character stands; 0: no base64
@@ -265,7 +265,8 @@ func (g *Guard) backspace(buf []byte) {
 			g.match(l, buf, true)
 		}
 		l.n--
-		l.seen, l.live, l.headed = min(l.seen, l.n), min(l.live, l.n), min(l.headed, max(0, l.n-headLen+1))
+		l.seen, l.live = min(l.seen, l.n), min(l.live, l.n)
+		l.headed = 0 // those before the ones asked for so far may be asked for now
 		l.trail = l.before(l.n)
 		l.gap[l.n], l.hit[l.n] = 0, 0
 	}
