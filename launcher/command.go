@@ -111,7 +111,9 @@ func (p *Plan) open(path string, h Host, hops int) {
 	}
 	// A virtual environment's python is a link: its library lies beside the link.
 	if root := packageRoot(path, h.Home); root != "" && path != resolved {
-		grant(root)
+		if root, err := filepath.EvalSymlinks(root); err == nil {
+			grant(root)
+		}
 	}
 	if interpreter := interpreterOf(resolved, p.lookup("PATH")); interpreter != "" {
 		p.open(interpreter, h, hops+1)

@@ -15,6 +15,7 @@ import (
 // files turns the profile's paths into rules and masks: links followed, conditions decided, missing ones named.
 func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	var wrong []error
+	var grants []grant
 	f := &merged.Filesystem
 	for _, list := range []struct {
 		rules  []profiles.PathRule
@@ -25,11 +26,15 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 		{f.Write, sandbox.Write},
 	} {
 		for _, r := range list.rules {
-			if err := p.grant(r, list.access); err != nil {
+			switch g, err := p.grant(r, list.access); {
+			case err != nil:
 				wrong = append(wrong, err)
+			case g.Path != "":
+				grants = append(grants, g)
 			}
 		}
 	}
+	wrong = append(wrong, p.settle(grants)...)
 	p.Policy.Rules = append(p.Policy.Rules, devices()...)
 	// No right, only a place: a working directory below /tmp has to be there when /tmp is the launch's own.
 	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: p.Dir, Why: "working directory"})
@@ -55,29 +60,75 @@ func devices() []sandbox.Rule {
 	return rules
 }
 
-func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) error {
+// grant is a rule of the profile's, by its real path, which is "" where there is nothing to open.
+type grant struct {
+	sandbox.Rule
+	from  profiles.PathRule
+	links []string // on the way from the path as it is written
+}
+
+func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) (grant, error) {
 	resolved, err := p.links.resolve(r.Path)
 	switch {
 	case err == nil:
 	case !errors.Is(err, fs.ErrNotExist):
-		return Mistake(whyText(r)+": "+r.Path+": "+reason(err), "")
+		return grant{}, Mistake(whyText(r)+": "+r.Path+": "+reason(err), "")
 	case r.Create != "":
 		made := p.wanted(r)
 		resolved = made.path
 		p.create = append(p.create, made)
 	case r.When.Exists:
-		return nil
+		return grant{}, nil
 	default:
-		return Mistake(whyText(r)+": "+r.Path+": no such file or directory",
+		return grant{}, Mistake(whyText(r)+": "+r.Path+": no such file or directory",
 			"create it, correct the path, or leave it out")
 	}
 	for _, own := range p.own {
 		if sandbox.Within(resolved, own) {
-			return Mistake(whyText(r)+": "+r.Path+": ward's own files are never open inside a launch", "leave it out")
+			return grant{}, Mistake(whyText(r)+": "+r.Path+": ward's own files are never open inside a launch", "leave it out")
 		}
 	}
-	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: resolved, Access: access, Why: r.Why.String()})
-	return nil
+	g := grant{Rule: sandbox.Rule{Path: resolved, Access: access, Why: r.Why.String()}, from: r}
+	if resolved != r.Path {
+		var at string
+		if at, g.links = follow(r.Path); err == nil && at != resolved {
+			return grant{}, Mistake(whyText(r)+": "+r.Path+": leads to "+resolved+", and to "+at+" a moment later", "see who changes it, and start again")
+		}
+	}
+	return g, nil
+}
+
+// settle makes rules of the grants, but for those by way of a link that the command may exchange: an earlier launch may
+// have done so, to have this one open what it likes, also what stays masked as long as nobody names it. Where other rules
+// open as much, such a grant is left out.
+func (p *Plan) settle(grants []grant) (wrong []error) {
+	var unsure []grant
+	first := len(p.Policy.Rules)
+	for _, g := range grants {
+		at := slices.IndexFunc(g.links, func(link string) bool {
+			return slices.ContainsFunc(grants, func(by grant) bool {
+				return by.Access&sandbox.Write != 0 && link != by.Path && sandbox.Within(link, by.Path)
+			})
+		})
+		if at < 0 {
+			p.Policy.Rules = append(p.Policy.Rules, g.Rule)
+		} else {
+			g.links = g.links[at:]
+			unsure = append(unsure, g)
+		}
+	}
+	for _, g := range unsure {
+		open := sandbox.Policy{Rules: p.Policy.Rules[first:]}
+		leads := whyText(g.from) + ": " + g.from.Path + ": leads to " + g.Path + " by a link that a command may have put there, " + g.links[0]
+		hint := "if that is what you mean, name " + g.Path + " itself"
+		switch {
+		case !open.Explain(g.Path, g.Access).Allowed:
+			wrong = append(wrong, Mistake(leads, hint))
+		case !g.from.When.Exists:
+			p.Warnings = append(p.Warnings, leads+"; it opens nothing more: "+hint)
+		}
+	}
+	return wrong
 }
 
 // wanted is what a rule wants to be made, and where that will be.
@@ -133,20 +184,25 @@ func (p *Plan) protect(r profiles.PathRule) {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist):
 		made := p.wanted(r)
-		_, err := os.Lstat(made.path) // a link that leads nowhere cannot be made into something
-		if r.Create == "" || err == nil || !p.Policy.Explain(made.path, sandbox.Write).Allowed {
+		if resolved = leadsTo(made.path); resolved != made.path {
+			// A link that leads nowhere stays as it is: what is made there would be made elsewhere.
+			p.absent = append(p.absent, resolved)
+			p.Policy.Masks = append(p.Policy.Masks, sandbox.Mask{Path: r.Path, Fixed: true, Why: whyText(r)})
+			return
+		}
+		if r.Create == "" || !p.Policy.Explain(resolved, sandbox.Write).Allowed {
 			p.absent = append(p.absent, r.Path)
 			return
 		}
 		p.create = append(p.create, made)
-		resolved = made.path
-	case errors.Is(err, syscall.ENOTDIR):
-		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead.
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrPermission):
+		// A file stands where the directory would be, as .git does in a work tree, and says where that is instead; or the
+		// command may open the directory again that is closed on the way.
 		r.Path = filepath.Dir(r.Path)
 		p.protect(r)
 		return
-	default:
-		return
+	default: // a link that leads to itself stays too
+		resolved = r.Path
 	}
 	p.mask(sandbox.Mask{Path: resolved, Fixed: true, Why: whyText(r)}, r.Path)
 }
@@ -166,10 +222,13 @@ func (p *Plan) mask(m sandbox.Mask, written string) {
 func (p *Plan) hideOwn(dir string) {
 	resolved, err := p.links.resolve(dir)
 	if err != nil {
-		if resolved = leadsTo(dir); !p.Policy.Explain(resolved, sandbox.Write).Allowed {
+		resolved = leadsTo(dir)
+		switch {
+		case p.Policy.Explain(resolved, sandbox.Write).Allowed:
+			p.create = append(p.create, creation{resolved, "dir"})
+		case resolved == dir:
 			return
 		}
-		p.create = append(p.create, creation{resolved, "dir"})
 	}
 	p.mask(sandbox.Mask{Path: resolved, Why: "ward: its own files"}, dir)
 }
@@ -178,6 +237,11 @@ func (p *Plan) hideOwn(dir string) {
 // rule for path itself: to be read, if that says no more.
 func (p *Plan) hide(path, why string, yields bool) {
 	resolved, err := p.links.resolve(path)
+	if errors.Is(err, fs.ErrPermission) {
+		// The command may open the directory again that is closed on the way, if it is its user's.
+		p.hide(filepath.Dir(path), why, yields)
+		return
+	}
 	if err != nil {
 		return // what is not there needs no mask
 	}

@@ -75,21 +75,27 @@ func (d *directory) lacks(name string) bool {
 // leadsTo is where something will be that is made at path, which is missing: links are followed, also those that lead
 // nowhere yet.
 func leadsTo(path string) string {
+	at, _ := follow(path)
+	return at
+}
+
+// follow is leadsTo, and gives the links on the way too, each where it really is.
+func follow(path string) (at string, passed []string) {
 	const most = 40 // as many as the kernel follows (path_resolution(7))
-	at, rest := "/", strings.Split(path, "/")
-	for links := 0; len(rest) > 0; {
+	at = "/"
+	for rest := strings.Split(path, "/"); len(rest) > 0; {
 		next := filepath.Join(at, rest[0])
 		rest = rest[1:]
 		target, err := os.Readlink(next)
-		if err != nil || links == most {
+		if err != nil || len(passed) == most {
 			at = next
 			continue
 		}
-		links++
+		passed = append(passed, next)
 		if filepath.IsAbs(target) {
 			at = "/"
 		}
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return at
+	return at, passed
 }

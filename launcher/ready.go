@@ -11,6 +11,7 @@ import (
 // resolved waits for stage two and the resolver. Where both fail, the resolver's words are the ones that help: stage
 // two only missed the values.
 func (s *session) resolved(r *resolving, key guard.Key) error {
+	s.under = s.plan.covered()
 	var layer error
 	done := make(chan struct{})
 	go func() {

@@ -70,3 +70,40 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
+
+// A link that the command may exchange opens nothing more than is open anyway: the launch before may have put it there.
+func TestExchangedLinks(t *testing.T) {
+	root := tree(t, "home/project/sub/", "home/project/key -> ../.ssh/id", "home/project/to -> sub", "home/project/out -> ../else", "home/fixed -> else", "home/.ssh/id", "home/else/x")
+	ssh := filepath.Join(root, "home/.ssh/id")
+	for _, c := range []struct {
+		name, files     string
+		refused, warned bool
+		key, elsewhere  bool // what is open then
+	}{
+		{"a key", `"allow": ["~/project"], "read": ["~/project/key"]`, true, false, false, false},
+		{"a key, if it is there", `"allow": ["~/project"], "read": [{"path": "~/project/key", "when": "exists"}]`, true, false, false, false},
+		{"a key in what is open", `"allow": ["~"], "read": [{"path": "~/project/key", "when": "exists"}]`, false, false, false, true},
+		{"a key by itself too", `"allow": ["~/project"], "read": [{"path": "~/project/key", "when": "exists"}, "~/.ssh/id"]`, false, false, true, false},
+		{"another directory", `"write": ["~/project"], "read": ["~/project/out"]`, true, false, false, false},
+		{"what links back", `"allow": ["~/project/to"], "write": ["~/project"]`, true, false, false, false},
+		{"the same directory", `"allow": ["~/project", "~/project/to"]`, false, true, false, false},
+		{"a link that nobody can exchange", `"allow": ["~/project", "~/fixed"]`, false, false, false, true},
+		{"nothing may be written", `"read": ["~/project", "~/project/key"]`, false, false, true, false},
+	} {
+		p, err := NewPlan(load(t, `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {`+c.files+`}}`), Options{Argv: []string{"sh"}}, host(root))
+		if (err != nil) != c.refused || err != nil && !strings.Contains(Hint(err), "itself") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if err != nil {
+			continue
+		}
+		if (len(p.Warnings) > 0) != c.warned {
+			t.Errorf("%s: %q", c.name, p.Warnings)
+		}
+		for path, want := range map[string]bool{ssh: c.key, filepath.Join(root, "home/else/x"): c.elsewhere} {
+			if v := p.Policy.Explain(path, sandbox.Read); v.Allowed != want {
+				t.Errorf("%s: %s: %+v", c.name, path, v)
+			}
+		}
+	}
+}

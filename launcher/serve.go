@@ -219,6 +219,7 @@ func (s *session) summary() {
 		}
 	}
 	s.appeared()
+	s.lifted()
 	if len(refused) > 0 && !s.opt.Silent && isTerminal(2) || s.opt.Verbose {
 		if _, empty := s.files.left(); !empty {
 			s.say("its /tmp is kept for a day in %s/tmp", s.files.kept())

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -71,8 +72,9 @@ type session struct {
 	served     *broker.Server
 
 	signals   chan os.Signal
-	resumed   chan os.Signal // SIGCONT
-	abandoned bool           // output is still being written, and nobody waits for it
+	resumed   chan os.Signal         // SIGCONT
+	under     map[string]fs.FileInfo // what the masks lie on: see covered
+	abandoned bool                   // output is still being written, and nobody waits for it
 }
 
 // Run does what the plan says. code is the command's, or one of ward's own if err is set: then the words are in err.

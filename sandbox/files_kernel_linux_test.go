@@ -62,6 +62,22 @@ func TestNestedRules(t *testing.T) {
 	})
 }
 
+// A path that became a link after the launch was planned opens nothing: neither itself nor what it leads to.
+func TestRuleOfALink(t *testing.T) {
+	both(t, func(t *testing.T) {
+		dir := outdoors(t)
+		write(t, filepath.Join(dir, "closed/file"), "old\n")
+		if err := os.Symlink("closed", filepath.Join(dir, "link")); err != nil {
+			t.Fatal(err)
+		}
+		script := fmt.Sprintf(`cd /; cat %[1]s/closed/file; echo new > %[1]s/closed/file; cat %[1]s/link/file; echo done`, dir)
+		l := shell(script).allow(Read|Write, filepath.Join(dir, "link"), filepath.Join(dir, "link/file"))
+		if got := l.output(t); got != "done\n" {
+			t.Errorf("got %q\n%s", got, l.err.String())
+		}
+	})
+}
+
 // Masks and fixed paths inside a writable rule, and the ways to lift them.
 func TestMasks(t *testing.T) {
 	both(t, func(t *testing.T) {

@@ -103,7 +103,7 @@ func restrict(rules []Rule, abi int, mediated bool) error {
 
 // add puts a rule into a ruleset. A path that is missing is passed over.
 func (r Rule) add(ruleset int, handled uint64) error {
-	fd, err := unix.Open(r.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := openReal(r.Path)
 	if beyondReach(err) {
 		return nil
 	}
@@ -120,6 +120,20 @@ func (r Rule) add(ruleset int, handled uint64) error {
 		return nil
 	}
 	return ll.LandlockAddPathBeneathRule(ruleset, &ll.PathBeneathAttr{ParentFd: fd, AllowedAccess: rights}, 0)
+}
+
+// openReal opens the path of a rule, which is free of links (see Rule): one that is there now was put there by another
+// command since the launch was planned, and leads where no rule does. Then it is ELOOP. Before Linux 5.6, and where a
+// container does not know the call, it is followed.
+func openReal(path string) (int, error) {
+	const flags = unix.O_PATH | unix.O_CLOEXEC
+	if !Within(path, "/dev") && !Within(path, "/proc") { // the system's own: /dev/ptmx, /proc/self/fd/1
+		fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_NO_SYMLINKS})
+		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
+			return fd, err
+		}
+	}
+	return unix.Open(path, flags, 0)
 }
 
 // inner is a second domain, of the command alone: it keeps signals from its keeper. Stage two is in the first one, and

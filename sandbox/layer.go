@@ -111,8 +111,8 @@ func (p *Policy) substitute(l Layer, reason string, gone map[Layer]bool) (Gap, e
 			gap.Substitute = "the process namespace keeps signals inside, the supervisor decides on abstract sockets"
 		}
 	}
-	if p.Nested && (l == LayerNamespaces || l == LayerMounts || l == LayerNotify) {
-		gap.Substitute, paths = "the launch around this one has it", nil
+	if p.Nested && (l == LayerNamespaces || l == LayerMounts && len(paths) == 0 || l == LayerNotify) {
+		gap.Substitute = "the launch around this one has it"
 	}
 	if gap.Substitute == "" && !p.accepted(l) {
 		return gap, &LayerError{Layer: l, Reason: reason, Paths: paths}

@@ -58,7 +58,7 @@ func checkSubstitute(t *testing.T, p *Policy, l Layer, gone map[Layer]bool, mask
 	case LayerNamespaces:
 		stands = p.Nested || !gone[LayerScope]
 	case LayerMounts:
-		stands = p.Nested || !masked
+		stands = !masked
 	case LayerScope:
 		stands = !gone[LayerNamespaces] && !gone[LayerNotify]
 	case LayerNotify:

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,7 +14,8 @@ import (
 // masks covers the paths that must not be read, or must not change, although a rule around them allows it.
 //
 // What is not there cannot be mounted over: a protected path that is missing can be created by the command. A file that
-// has a second name (a hard link) inside a rule can be read by that name.
+// has a second name (a hard link) inside a rule can be read by that name. What is removed outside, or has another file
+// renamed over it, loses its mount in every namespace (detach_mounts in the kernel).
 func (v *view) masks() error {
 	for _, m := range v.policy.Masks {
 		path, info, err := v.follow(m.Path)
@@ -58,6 +60,27 @@ func (v *view) cover(m Mask, info fs.FileInfo) error {
 		}
 	}
 	return nil
+}
+
+// holds says whether a launch around this one masks the path already: it is on a read-only mount and, if it is to be
+// hidden, empty or closed. The mode of a file says nothing, since its owner can change that.
+func (m Mask) holds() bool {
+	var mount unix.Statfs_t
+	if err := unix.Statfs(m.Path, &mount); err != nil {
+		return beyondReach(err)
+	}
+	if mount.Flags&unix.ST_RDONLY == 0 || m.Fixed {
+		return mount.Flags&unix.ST_RDONLY != 0
+	}
+	f, err := os.Open(m.Path)
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	if _, err = f.Read(make([]byte, 1)); errors.Is(err, unix.EISDIR) {
+		_, err = f.Readdirnames(1)
+	}
+	return err != nil
 }
 
 // kept copies what stays as it is inside a mask, with the masks that are mounted there already.

@@ -185,6 +185,9 @@ func (s *stageTwo) read() error {
 // gap reports a refused layer, or ends the launch where nothing stands in for it.
 func (s *stageTwo) gap(l Layer, reason string) error {
 	s.gone[l] = true
+	if s.Policy.Nested && l == LayerMounts {
+		s.Policy.Masks = slices.DeleteFunc(s.Policy.Masks, Mask.holds)
+	}
 	g, err := s.Policy.substitute(l, reason, s.gone)
 	if err != nil {
 		return err

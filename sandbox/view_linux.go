@@ -73,7 +73,7 @@ func newView(p *Policy, scratch int) (*view, error) {
 
 // take copies the mount at a place. A device, a FIFO or a socket can be written on a read-only mount, and needs none.
 func take(at place) (t tree, needed bool, err error) {
-	path, err := unix.Open(at.path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	path, err := openReal(at.path)
 	if err != nil {
 		return tree{}, false, err
 	}
@@ -90,9 +90,10 @@ func take(at place) (t tree, needed bool, err error) {
 	return tree{at, fd, kind == unix.S_IFDIR}, true, err
 }
 
-// beyondReach says that a path is missing, or so to the user that ward runs as; then it is to the command too.
+// beyondReach says that a path is missing, or so to the user that ward runs as; then it is to the command too. So is one
+// whose links lead back to themselves.
 func beyondReach(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EACCES)
 }
 
 func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

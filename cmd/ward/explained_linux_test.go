@@ -92,6 +92,20 @@ func (g *grove) rules(r *rand.Rand) (o launcher.Options, flags []string) {
 			*l.list, flags = append(*l.list, path), append(flags, l.flag, path)
 		}
 	}
+	if len(o.Allow)+len(o.Write) == 0 {
+		return o, flags
+	}
+	// By way of a link that may be exchanged, nothing is granted.
+	for i := 0; i < len(flags); i += 2 {
+		if real, err := filepath.EvalSymlinks(flags[i+1]); err == nil && flags[i] != "--deny" && flags[i] != "--protect" {
+			flags[i+1] = real
+		}
+	}
+	for _, list := range [][]string{o.Allow, o.Read, o.Write} {
+		for i := range list {
+			list[i], _ = filepath.EvalSymlinks(list[i])
+		}
+	}
 	return o, flags
 }
 

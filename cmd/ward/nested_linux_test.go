@@ -56,6 +56,27 @@ func TestNested(t *testing.T) {
 	})
 }
 
+// What only the inner launch closes ends it, since it has no mounts of its own. What the outer one closed already does not.
+func TestNestedMasks(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, name := range []string{"both", "inner", "shut", "ward.json"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		outer := []string{p.ward, "run", "--silent", "--allow-cwd", "--deny", "both", "--deny", "shut", "--protect", "both", "--read", p.ward, "--no-audit", "--"}
+		inner := []string{p.ward, "run", "--silent", "--allow-cwd", "--read", p.ward, "--no-audit"}
+		for flags, code := range map[string]int{"--deny both": 0, "--deny inner": 125, "--protect inner": 125, "--protect shut": 0, "--deny ward.json": 125, "--deny inner --allow-degraded": 0} {
+			argv := append(append(append([]string{}, outer...), inner...), strings.Fields(flags)...)
+			o := end(t, p.command(t, append(argv, "--", "echo", "done")...))
+			if o.code != code || (o.stdout == "done\n") != (code == 0) {
+				t.Errorf("%s: %+v", flags, o)
+			}
+			if code == 125 && !strings.Contains(o.stderr, "open would be "+p.project+"/"+strings.Fields(flags)[1]) {
+				t.Errorf("%s: it is not named: %s", flags, o.stderr)
+			}
+		}
+	})
+}
+
 // A launch inside a launch has no broker that a hook could ask: it says so where an agent is started.
 func TestNestedHook(t *testing.T) {
 	asEach(t, func(t *testing.T, p *person) {

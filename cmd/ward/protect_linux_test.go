@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -62,7 +63,8 @@ func TestProtectedWorkTree(t *testing.T) {
 				t.Fatalf("%s: done", try)
 			}
 		}
-		if o := end(t, p.run(t, "--silent", "--unprotect", ".git/hooks", "--unprotect", ".git/config", "--", "sh", "-c", "echo gitdir: other > .git")); o.code != 0 {
+		if o := end(t, p.run(t, "--silent", "--unprotect", ".git/hooks", "--unprotect", ".git/config",
+			"--unprotect", ".git/config.worktree", "--unprotect", ".git/commondir", "--", "sh", "-c", "echo gitdir: other > .git")); o.code != 0 {
 			t.Errorf("unprotected, and cannot be written: %s", o.stderr)
 		}
 	})
@@ -97,7 +99,7 @@ func TestProtectedAppears(t *testing.T) {
 	asEach(t, func(t *testing.T, p *person) {
 		for _, flags := range [][]string{{}, {"--silent"}, {"--unprotect", ".mcp.json"}} {
 			record := filepath.Join(p.home, "record")
-			flags = append(flags, "--audit-log", record, "--", "sh", "-c", "mkdir -p .vscode && touch .mcp.json .vscode/tasks.json other")
+			flags = append(flags, "--audit-log", record, "--", "sh", "-c", "mkdir -p .vscode .git && touch .mcp.json .vscode/tasks.json .git/commondir .git/config.worktree other")
 			o := end(t, p.run(t, flags...))
 			if o.code != 0 {
 				t.Fatalf("exit code %d: %s", o.code, o.stderr)
@@ -106,7 +108,7 @@ func TestProtectedAppears(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for name, want := range map[string]bool{".mcp.json": flags[0] != "--unprotect", ".vscode/tasks.json": true, "other": false} {
+			for name, want := range map[string]bool{".mcp.json": flags[0] != "--unprotect", ".vscode/tasks.json": true, ".git/commondir": true, ".git/config.worktree": true, "other": false} {
 				name = filepath.Join(p.project, name)
 				if said := strings.Contains(o.stderr, name); said != (want && flags[0] != "--silent") {
 					t.Errorf("%v: %s is said: %t: %s", flags, name, said, o.stderr)
@@ -115,7 +117,7 @@ func TestProtectedAppears(t *testing.T) {
 					t.Errorf("%v: %s is recorded: %t: %s", flags, name, kept, events)
 				}
 			}
-			for _, path := range []string{record, filepath.Join(p.project, ".mcp.json"), filepath.Join(p.project, ".vscode")} {
+			for _, path := range []string{record, filepath.Join(p.project, ".mcp.json"), filepath.Join(p.project, ".vscode"), filepath.Join(p.project, ".git")} {
 				if err := os.RemoveAll(path); err != nil {
 					t.Fatal(err)
 				}
@@ -243,7 +245,7 @@ func TestLinksToWhatIsClosedStay(t *testing.T) {
 			}
 		}
 		p.write(t, "../dot/kube/config", []byte("old\n"), 0o644)
-		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", filepath.Join(p.home, ".kube/config"), "--read", filepath.Join(p.home, ".docker"), "--", "sh", "-c", `cat ~/.kube/config
+		o := end(t, p.run(t, "--silent", "--allow", p.home, "--read", filepath.Join(p.home, "dot/kube/config"), "--read", filepath.Join(p.home, "dot/docker"), "--", "sh", "-c", `cat ~/.kube/config
 			for l in .config/ward .aws .kube .docker; do rm ~/$l || mv ~/$l ~/away || ln -sfn ~ ~/$l; mkdir -p ~/$l && echo new > ~/$l/new; done; mv ~/.config ~/other; touch ~/beside && echo beside`))
 		if o.stdout != "old\nbeside\n" {
 			t.Errorf("got %q: %s", o.stdout, o.stderr)
@@ -253,6 +255,94 @@ func TestLinksToWhatIsClosedStay(t *testing.T) {
 			if _, err := os.Readlink(at); err != nil || p.read(t, filepath.Join("..", link, "new")) != "" {
 				t.Errorf("%s is no link any more, or something is in it: %v", link, err)
 			}
+		}
+	})
+}
+
+// What one launch leaves behind as a link does not open anything to the next one.
+func TestLinkForTheNextLaunch(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "../key", []byte("old\n"), 0o600)
+		if o := end(t, p.run(t, "--silent", "-p", "claude", "--", "ln", "-s", p.home+"/key", p.home+"/.claude/.credentials.json")); o.code != 0 {
+			t.Fatal(o.stderr)
+		}
+		o := end(t, p.run(t, "--silent", "-p", "claude", "--", "sh", "-c", "cat ~/key; echo new > ~/key"))
+		if o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "a command may have put there") || p.read(t, "../key") != "old\n" {
+			t.Errorf("%+v", o)
+		}
+	})
+}
+
+// A link that leads nowhere, to what only others can make, is not exchanged either: for ward's own directory, and for
+// what is protected. That is not said to be new.
+func TestLinksToNothingStay(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for link, target := range map[string]string{".config/ward": "/nowhere/ward", "project/.mcp.json": "nowhere", "project/.vscode": "nowhere", "project/ward.json": "ward.json"} {
+			at := filepath.Join(p.home, link)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.Chown(filepath.Dir(at), p.uid, p.uid), os.Symlink(target, at), os.Lchown(at, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := end(t, p.run(t, "--allow", p.home, "--", "sh", "-c", `for l in .config/ward project/.mcp.json project/.vscode project/ward.json; do
+			{ rm ~/$l || mv ~/$l ~/away || ln -sfn ~ ~/$l || mv ~/$(dirname $l) ~/away; } 2> /dev/null && echo $l; done; touch beside && echo beside`))
+		if o.stdout != "beside\n" || strings.Contains(o.stderr, "new, and") {
+			t.Errorf("got %q: %s", o.stdout, o.stderr)
+		}
+		if o := end(t, p.run(t, "--", "mkdir", "nowhere")); !strings.Contains(o.stderr, "new, and other programs will do what it says: "+p.project+"/nowhere") {
+			t.Errorf("%+v", o)
+		}
+	})
+}
+
+// What lies in a directory that its owner has closed is kept as well: the command can open that again.
+func TestInClosedDirectories(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, dir := range []string{"locked", "hooks"} {
+			at := filepath.Join(p.project, dir)
+			if err := errors.Join(os.Mkdir(at, 0o700), os.Chown(at, p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+			p.write(t, dir+"/in", []byte("old\n"), 0o644)
+			if err := os.Chmod(at, 0); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Chmod(at, 0o700)
+		}
+		o := end(t, p.run(t, "--silent", "--deny", "locked/in", "--protect", "hooks/in", "--", "sh", "-c", "chmod 700 locked hooks; cat locked/in; echo new > hooks/in; mv hooks other; touch beside && echo beside"))
+		if o.stdout != "beside\n" || p.read(t, "hooks/in") != "old\n" {
+			t.Errorf("%+v; in hooks: %q", o, p.read(t, "hooks/in"))
+		}
+	})
+}
+
+// A file that is replaced outside meanwhile is no longer kept: the kernel takes the mount away. It is named at the end.
+func TestReplacedOutside(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, name := range []string{"kept", "replaced", "shut"} {
+			p.write(t, name, []byte("old\n"), 0o644)
+		}
+		fifo := filepath.Join(p.project, "fifo")
+		if err := errors.Join(syscall.Mkfifo(fifo, 0o666), os.Chmod(fifo, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			ready, err := os.OpenFile(fifo, os.O_WRONLY, 0) // when the command reads
+			for _, name := range []string{"replaced", "shut"} {
+				path := filepath.Join(p.project, name)
+				err = errors.Join(err, os.WriteFile(path+".new", []byte("other\n"), 0o666), os.Rename(path+".new", path))
+			}
+			done <- errors.Join(err, ready.Close())
+		}()
+		o := end(t, p.run(t, "--protect", "kept", "--protect", "replaced", "--deny", "shut", "--", "sh", "-c", "cat fifo shut"))
+		if o.code != 0 {
+			t.Fatal(o.stderr)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if want := "replaced from outside, and no longer kept from the command since: " + p.project + "/shut, " + p.project + "/replaced;"; o.stdout != "other\n" || !strings.Contains(o.stderr, want) {
+			t.Errorf("%+v, want %s", o, want)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 type Event struct {
 	Time        time.Time `json:"time"`
 	Launch      string    `json:"launch"` // the same in all events of one launch
-	Event       string    `json:"event"`  // "launch", "get", "mask", "refused", "masked", "made", "exit"
+	Event       string    `json:"event"`  // "launch", "get", "mask", "refused", "masked", "made", "lifted", "exit"
 	PID         int       `json:"pid,omitempty"`
 	Profile     []string  `json:"profile,omitempty"`
 	Program     string    `json:"program,omitempty"` // never its arguments: people put secrets there
