@@ -72,11 +72,14 @@ func (m Mask) holds() bool {
 	if mount.Flags&unix.ST_RDONLY == 0 || m.Fixed {
 		return mount.Flags&unix.ST_RDONLY != 0
 	}
-	f, err := os.Open(m.Path)
+	f, err := os.OpenFile(m.Path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would wait for a writer
 	if err != nil {
 		return true
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Mode().Type() == fs.ModeNamedPipe {
+		return false
+	}
 	if _, err = f.Read(make([]byte, 1)); errors.Is(err, unix.EISDIR) {
 		_, err = f.Readdirnames(1)
 	}

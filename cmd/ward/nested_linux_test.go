@@ -1,8 +1,11 @@
 package main_test
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -62,9 +65,14 @@ func TestNestedMasks(t *testing.T) {
 		for _, name := range []string{"both", "inner", "shut", "ward.json"} {
 			p.write(t, name, []byte("old\n"), 0o644)
 		}
-		outer := []string{p.ward, "run", "--silent", "--allow-cwd", "--deny", "both", "--deny", "shut", "--protect", "both", "--read", p.ward, "--no-audit", "--"}
+		fixed := filepath.Join(p.project, "fixed")
+		if err := errors.Join(os.Mkdir(fixed, 0o755), syscall.Mkfifo(filepath.Join(fixed, "fifo"), 0o600),
+			os.Chown(fixed, p.uid, p.uid), os.Chown(filepath.Join(fixed, "fifo"), p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+		outer := []string{p.ward, "run", "--silent", "--allow-cwd", "--deny", "both", "--deny", "shut", "--protect", "both", "--protect", "fixed", "--read", p.ward, "--no-audit", "--"}
 		inner := []string{p.ward, "run", "--silent", "--allow-cwd", "--read", p.ward, "--no-audit"}
-		for flags, code := range map[string]int{"--deny both": 0, "--deny inner": 125, "--protect inner": 125, "--protect shut": 0, "--deny ward.json": 125, "--deny inner --allow-degraded": 0} {
+		for flags, code := range map[string]int{"--deny both": 0, "--deny inner": 125, "--protect inner": 125, "--protect shut": 0, "--deny ward.json": 125, "--deny inner --allow-degraded": 0, "--deny fixed/fifo": 125} {
 			argv := append(append(append([]string{}, outer...), inner...), strings.Fields(flags)...)
 			o := end(t, p.command(t, append(argv, "--", "echo", "done")...))
 			if o.code != code || (o.stdout == "done\n") != (code == 0) {
