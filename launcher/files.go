@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"ward/profiles"
@@ -162,6 +163,9 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 		p.hideOwn(own)
 	}
 	var wrong []error
+	for _, u := range f.Unprotect {
+		p.idle(u, f.Protect)
+	}
 	for _, r := range f.Protect {
 		lifted := false
 		for _, u := range f.Unprotect {
@@ -175,6 +179,24 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// idle warns of a rule that lifts no protection.
+func (p *Plan) idle(u profiles.PathRule, protected []profiles.PathRule) {
+	var inside []string
+	for _, r := range protected {
+		if sandbox.Within(u.Path, r.Path) {
+			return
+		}
+		if sandbox.Within(r.Path, u.Path) && len(inside) < 8 {
+			inside = append(inside, r.Path)
+		}
+	}
+	warning := whyText(u) + ": " + u.Path + ": is not protected itself"
+	if len(inside) > 0 {
+		warning += "; what is, in it: " + strings.Join(inside, ", ")
+	}
+	p.Warnings = append(p.Warnings, warning)
 }
 
 // protect fixes a path. What is missing is made, if the rule says what and the command could make it.

@@ -257,6 +257,35 @@ func TestMistakesTogether(t *testing.T) {
 	}
 }
 
+// TestUnprotectedInVain: what lifts no protection is said, with what is protected inside.
+func TestUnprotectedInVain(t *testing.T) {
+	root := tree(t, "home/project/.git/hooks/", "home/project/other/")
+	at := func(name string) string { return root + "/home/project/" + name }
+	for _, c := range []struct {
+		unprotect string
+		want      []string
+	}{
+		{".git/hooks", nil},
+		{".git", []string{"--unprotect: .git: is not protected itself; what is, in it: .git/config, .git/hooks"}},
+		{"other", []string{"--unprotect: other: is not protected itself"}},
+	} {
+		p, err := NewPlan(load(t, bare), Options{Argv: []string{"true"}, AllowCWD: true, WorkDir: root + "/home/project",
+			Protect: []string{at(".git/config"), at(".git/hooks")}, Unprotect: []string{at(c.unprotect)}}, host(root))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, s := range p.Warnings {
+			if strings.HasPrefix(s, "--unprotect") {
+				said = append(said, strings.ReplaceAll(s, at(""), ""))
+			}
+		}
+		if !slices.Equal(said, c.want) {
+			t.Errorf("%s: said %q, want %q", c.unprotect, said, c.want)
+		}
+	}
+}
+
 // TestPlanJSON: the plan that machines read says what the one for people says.
 func TestPlanJSON(t *testing.T) {
 	root := tree(t, "home/project/")
