@@ -129,6 +129,17 @@ func ownStdin() (*os.File, error) {
 	return f, nil
 }
 
+// noDirectories refuses one as standard input, output or error: by it the command would reach all that lies in there, past
+// the masks, as it was opened where there are none.
+func noDirectories() error {
+	for i, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return Mistake([]string{"stdin", "stdout", "stderr"}[i]+": is a directory", "name it with --allow or --read, and redirect nothing from it")
+		}
+	}
+	return nil
+}
+
 // pump starts the copying.
 func (s *session) pump() {
 	if m := s.cmd.Master; m != nil {

@@ -79,6 +79,9 @@ type session struct {
 
 // Run does what the plan says. code is the command's, or one of ward's own if err is set: then the words are in err.
 func (p *Plan) Run(opt RunOptions) (code int, err error) {
+	if err := noDirectories(); err != nil {
+		return ExitLaunch, err
+	}
 	id := make([]byte, 6)
 	if _, err := rand.Read(id); err != nil {
 		return ExitLaunch, err

@@ -3,6 +3,7 @@ package main_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -343,6 +344,31 @@ func TestReplacedOutside(t *testing.T) {
 		}
 		if want := "replaced from outside, and no longer kept from the command since: " + p.project + "/shut, " + p.project + "/replaced;"; o.stdout != "other\n" || !strings.Contains(o.stderr, want) {
 			t.Errorf("%+v, want %s", o, want)
+		}
+	})
+}
+
+// A directory that is handed over open would be read past what is masked in it.
+func TestDirectoryAsStream(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "secret", []byte("hidden\n"), 0o644)
+		for name, set := range map[string]func(*exec.Cmd, *os.File){
+			"stdin":  func(c *exec.Cmd, f *os.File) { c.Stdin = f },
+			"stdout": func(c *exec.Cmd, f *os.File) { c.Stdout = f },
+		} {
+			dir, err := os.Open(p.project)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dir.Close()
+			var stderr strings.Builder
+			cmd := p.run(t, "--silent", "--guard", "off", "--deny", "secret", "--", "sh", "-c", "cat /proc/self/fd/[01]/secret >&2")
+			set(cmd, dir)
+			cmd.Stderr = &stderr
+			err = cmd.Run()
+			if cmd.ProcessState.ExitCode() != 125 || !strings.HasPrefix(stderr.String(), "ward: "+name+": is a directory\n") {
+				t.Errorf("%s: %v: %s", name, err, stderr.String())
+			}
 		}
 	})
 }
