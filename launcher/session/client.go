@@ -223,20 +223,28 @@ func Get(name string, action detect.Action, caller detect.Caller) (*secrets.Buff
 // put out of reach: without its socket it gives nothing any more, and ends when its time is over.
 func End(caller detect.Caller, all bool) (ended []Info, err error) {
 	list, mute, err := look()
+	remove := func(path string) {
+		err = errors.Join(err, fmt.Errorf("session %s: does not answer, as if it were stopped; its socket is removed", filepath.Base(path)), os.Remove(path))
+	}
 	for _, path := range mute {
 		if all || near(path, caller) {
-			err = errors.Join(err, fmt.Errorf("session %s: does not answer, as if it were stopped; its socket is removed", filepath.Base(path)), os.Remove(path))
+			remove(path)
 		}
 	}
 	for _, s := range list {
 		if !all && !s.Bound.above(caller.Chain) {
 			continue
 		}
-		if lerr := lock(s.socket); lerr != nil {
+		lerr := lock(s.socket)
+		late, ok := errors.AsType[net.Error](lerr)
+		switch {
+		case lerr == nil:
+			ended = append(ended, s)
+		case ok && late.Timeout(): // it was stopped since it was found
+			remove(s.socket)
+		default:
 			err = errors.Join(err, fmt.Errorf("session %s: %w", s.Prefix, lerr))
-			continue
 		}
-		ended = append(ended, s)
 	}
 	return ended, err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -184,6 +185,42 @@ func TestSessionStopped(t *testing.T) {
 	unix.Kill(s.PID, unix.SIGCONT)
 	if _, err := Get("acme/a", detect.Get, c); !errors.Is(err, ErrNone) {
 		t.Errorf("out of reach it gives %v", err)
+	}
+}
+
+// So is one that is stopped after it was found, and before it is told to end.
+func TestSessionStoppedMeanwhile(t *testing.T) {
+	world(t)
+	s := open(t, time.Minute, bound(t, os.Getpid()), map[string]string{"acme/a": "sk-" + rand.Text()})
+	c, err := Caller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := filepath.Join(filepath.Dir(filepath.Dir(s.socket)), "behind")
+	if err := os.Rename(s.socket, behind); err != nil {
+		t.Fatal(err)
+	}
+	front, err := net.Listen("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front.(*net.UnixListener).SetUnlinkOnClose(false)
+	defer front.Close()
+	go func() { // passes on the first request, and none of those that follow
+		conn, err := front.Accept()
+		if err != nil {
+			return
+		}
+		to, err := net.Dial("unix", behind)
+		if err != nil {
+			return
+		}
+		go io.Copy(to, conn)
+		io.Copy(conn, to)
+	}()
+	ended, err := End(c, false)
+	if len(ended) > 0 || err == nil || !strings.Contains(err.Error(), "does not answer") || !gone(s.socket) {
+		t.Errorf("lock ends %v, %v; the socket is gone: %v", ended, err, gone(s.socket))
 	}
 }
 
