@@ -36,6 +36,9 @@ func (t *table) scan(text []byte, seen int, found []span) []span {
 
 const slack = 8 // bytes of memory behind a text that is scanned
 
+// aligned is the first place from p on that is looked at for blocks or pieces.
+func aligned(p, stride int) int { return (p + stride - 1) &^ (stride - 1) }
+
 // skipper passes over what was found before.
 type skipper struct{ spans []span }
 

@@ -13,10 +13,10 @@ func (t *table) scanNarrow(text []byte, seen int, found []span) []span {
 	known := skipper{found}
 	var b batch
 	most := shortBatch
-	for p := aligned(next); p+pieceLen <= len(text); p = max(p, aligned(next)) {
+	for p := aligned(next, stride); p+pieceLen <= len(text); p = max(p, aligned(next, stride)) {
 		if end := known.past(p, stride); end != 0 {
 			next = max(next, end-minWidth)
-			p = max(p, aligned(next))
+			p = max(p, aligned(next, stride))
 		}
 		var n int
 		n, p = t.candidates(text, p, most, &b)
@@ -58,9 +58,6 @@ func (b *batch) add(n int, c candidate, bit uint64) int {
 	b[n&(len(b)-1)] = c
 	return n + int(bit)
 }
-
-// aligned is the first place from p on that is looked at for blocks and pieces.
-func aligned(p int) int { return (p + stride - 1) &^ (stride - 1) }
 
 // candidates gives the next ones from p on, most at most, and the place up to which it looked. There may be none.
 func (t *table) candidates(text []byte, p, most int, found *batch) (n, next int) {

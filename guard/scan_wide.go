@@ -4,11 +4,10 @@ import "math/bits"
 
 // scanWide looks for the blocks of one length. Nearly all of a text is passed over here.
 func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span {
-	align := func(p int) int { return (p + l.stride - 1) &^ (l.stride - 1) }
 	f0, f1, filter, n := t.hash.f0, t.hash.f1, &l.filter, l.block
 	done := seen // windows that end here or before are known
 	known := skipper{found}
-	for p := align(max(0, seen+1-l.widest)); p+n <= len(text); p += l.stride {
+	for p := aligned(max(0, seen+1-l.widest), l.stride); p+n <= len(text); p += l.stride {
 		key := fold(le64(text[p:])^f0, le64(text[p+n-8:])^f1)
 		if !filter.has(key) {
 			if l.stride == stride {
@@ -17,7 +16,7 @@ func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span 
 			continue
 		}
 		if end := known.past(p, l.stride); end > p+l.widest+l.stride {
-			p = align(end - l.widest - 2*l.stride + 1)
+			p = aligned(end-l.widest-2*l.stride+1, l.stride)
 			continue
 		}
 		if p < done && !l.beyond(key, done-p) {
@@ -36,7 +35,7 @@ func (t *table) scanWide(text []byte, seen int, l *length, found []span) []span 
 				}
 			}
 		}
-		p = max(p, align(done-l.widest-l.stride+1)) // windows that end before are known
+		p = max(p, aligned(done-l.widest-l.stride+1, l.stride)) // windows that end before are known
 	}
 	return found
 }
