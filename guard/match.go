@@ -158,28 +158,6 @@ func (g *Guard) joins(l *lane, buf []byte, i int, apart bool) bool {
 	return true
 }
 
-// joined does for two cells with one place between them what joins does for bytes. What goes on in the next row behind one
-// that is full may be one word, too: programs fold lines themselves.
-func (s *screen) joined(p, q int) bool {
-	last, first := p%s.cols == s.cols-1, q%s.cols == 0
-	return last && first || !last && s.isFiller(p+1) || !first && s.isFiller(q-1)
-}
-
-// fillers says whether the cells from p to q are of one row, and all symbols of keys.
-func (s *screen) fillers(p, q int) bool {
-	if p/s.cols != q/s.cols {
-		return false
-	}
-	for i := p; i < q; i++ {
-		if !s.isFiller(i) {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *screen) isFiller(p int) bool { return isFiller(s.code(p, p%s.cols)) }
-
 // mark masks what belongs to a window: its characters as far as they are still
 // in the buffer, and what stands between two of them. A window that touches
 // another of the same value is the same sighting. In a lane of the screen it

@@ -251,6 +251,28 @@ func (s *screen) scroll(a, b, n int) {
 	}
 }
 
+// joined does for two cells with one place between them what joins does for bytes. What goes on in the next row behind one
+// that is full may be one word, too: programs fold lines themselves.
+func (s *screen) joined(p, q int) bool {
+	last, first := p%s.cols == s.cols-1, q%s.cols == 0
+	return last && first || !last && s.isFiller(p+1) || !first && s.isFiller(q-1)
+}
+
+// fillers says whether the cells from p to q are of one row, and all symbols of keys.
+func (s *screen) fillers(p, q int) bool {
+	if p/s.cols != q/s.cols {
+		return false
+	}
+	for i := p; i < q; i++ {
+		if !s.isFiller(i) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *screen) isFiller(p int) bool { return isFiller(s.code(p, p%s.cols)) }
+
 // resized gives a screen of another size with what is on this one, which may not be used any more. As terminals do that
 // do not fold lines anew, it keeps the cursor in sight and cuts off the rest.
 func (s *screen) resized(h *hasher, cols, rows int) *screen {
