@@ -259,9 +259,7 @@ func (s *screen) repeat(n int) {
 	if code == cellBlank {
 		return
 	}
-	for range min(n, s.cols) {
-		s.put(code, 1, from)
-	}
+	s.line(code, 0, min(n, s.cols), from)
 	s.turn++
 	s.row(s.y).turn = outOfOrder
 }

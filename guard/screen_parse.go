@@ -148,7 +148,7 @@ func (s *screen) put(code byte, width int, at int32) {
 	if s.insert && s.x+width < s.cols {
 		s.shift(s.x+width, s.x)
 	}
-	if code == cellBorder || code == '|' {
+	if isUpright(code) {
 		s.row(s.y).parted = true
 	}
 	for i := range width {
@@ -291,7 +291,7 @@ func (s *screen) runes(r rune, size, n int, at int32) {
 	switch {
 	case r < 0xa0:
 		s.escape(byte(r - 0x40))
-	case n > 1 && width == 1 && !s.insert && !s.still:
+	case width == 1:
 		s.line(code, size, n, at)
 	case width > 0:
 		for i := range n {
@@ -302,6 +302,13 @@ func (s *screen) runes(r rune, size, n int, at int32) {
 
 // line puts n times the same character of one cell and so many bytes where the cursor stands.
 func (s *screen) line(code byte, size, n int, at int32) {
+	if n == 1 || s.insert || s.still {
+		for range n {
+			s.put(code, 1, at)
+			at += int32(size)
+		}
+		return
+	}
 	for n > 0 {
 		s.wrap()
 		width := min(n, s.cols-s.x)
@@ -312,7 +319,7 @@ func (s *screen) line(code byte, size, n int, at int32) {
 			at += int32(size)
 		}
 		r := s.touch(s.x, s.x+width)
-		r.parted = r.parted || code == cellBorder
+		r.parted = r.parted || isUpright(code)
 		s.advance(width)
 		n -= width
 	}

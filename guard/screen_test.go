@@ -194,7 +194,7 @@ func TestScreenEndsWithWord(t *testing.T) {
 // The same characters many times in a row are put on the screen at one go, as if they came one by one.
 func TestScreenLines(t *testing.T) {
 	for _, text := range []string{
-		"─────", "│││", "││─│", "━─━─", "日日日日日日", "éééé", "e\u0301\u0301\u0301", "\u009b\u009b5C│││", "\u008d\u008d││", "\u009d\u009dtitle\a││", "────\x1b[3b│││\x1b[5b",
+		"─────", "│││", "││─│", "━─━─", "日日日日日日", "éééé", "e\u0301\u0301\u0301", "\u009b\u009b5C│││", "\u008d\u008d││", "\u009d\u009dtitle\a││", "────\x1b[3b│││\x1b[5b", "x|\x1b[30by",
 		strings.Repeat("─", 33) + "x", strings.Repeat("│", 20), "\x1b[?7l" + strings.Repeat("│", 15), "abcdef\r\x1b[4h│││\x1b[4l",
 		"\x1b[2;18H│││││", "\x1b[5;18H│││││",
 	} {
