@@ -87,9 +87,13 @@ func (s *scratch) take() (free bool, err error) {
 		if _, empty := s.left(); empty {
 			return true, s.fill()
 		}
-		// A launch was killed before it could put this aside.
-		err := s.aside()
+		// A launch was killed before it could put this aside. Its name has the slot's number too: this launch may do so
+		// to more than one, and its own /tmp needs a name at the end.
+		err := s.aside(s.kept() + "-" + filepath.Base(s.dir))
 		s.slot.Close()
+		if errors.Is(err, fs.ErrExist) {
+			return false, nil // and so was the launch that had the slot between
+		}
 		if err != nil {
 			return false, err
 		}
@@ -135,7 +139,7 @@ func (s *scratch) close() {
 	defer s.slot.Close()
 	directories, empty := s.left()
 	if !empty {
-		s.aside()
+		s.aside(s.kept())
 		return
 	}
 	for _, d := range slices.Backward(directories) { // those that grants were bound on: their names are this launch's
@@ -148,12 +152,12 @@ func (s *scratch) kept() string {
 	return filepath.Join(filepath.Dir(s.dir), keptPrefix+s.id)
 }
 
-func (s *scratch) aside() error {
+func (s *scratch) aside(to string) error {
 	now := time.Now()
-	if err := os.Rename(s.dir, s.kept()); err != nil {
+	if err := os.Rename(s.dir, to); err != nil {
 		return err
 	}
-	return os.Chtimes(s.kept(), now, now)
+	return os.Chtimes(to, now, now)
 }
 
 // sweep removes what was put aside more than a day ago. A launch does it while it waits for stage two, and not more than

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -124,6 +125,63 @@ func TestScratchKilled(t *testing.T) {
 	defer next.close()
 	if entries, err := os.ReadDir(filepath.Join(next.dir, "tmp")); err != nil || len(entries) > 0 {
 		t.Errorf("the next launch finds %v, %v", entries, err)
+	}
+}
+
+// TestScratchManyKilled: one launch puts aside what several left that were killed, since another may take the slot that
+// it made free; nothing of that is lost, and what it leaves itself is where ward says it is.
+func TestScratchManyKilled(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	leave := func(s *scratch, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(s.dir, "tmp", "left"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var killed []*scratch
+	for _, id := range []string{"a", "b", "c"} {
+		s, err := newScratch(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave(s, id)
+		killed = append(killed, s)
+	}
+	var last *scratch
+	for _, k := range killed { // each slot but the last is taken by somebody else once it is free
+		k.slot.Close()
+		last = &scratch{dir: k.dir, id: "next"}
+		if free, err := last.take(); !free || err != nil {
+			t.Fatalf("%s: %t, %v", k.dir, free, err)
+		}
+		defer last.slot.Close()
+	}
+	// The last is killed too, and its successor put aside: the name is taken then, so the slot is left alone.
+	leave(last, "d")
+	last.slot.Close()
+	if free, err := last.take(); free || err != nil {
+		t.Errorf("a slot whose name is taken: %t, %v", free, err)
+	}
+	if last.slot, _ = os.Open(last.dir); last.slot == nil {
+		t.Fatalf("%s is gone", last.dir)
+	}
+	last.close()
+
+	var found []string
+	kept, _ := filepath.Glob(filepath.Join(scratchBase(), keptPrefix+"*", "tmp", "left"))
+	for _, path := range kept {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		}
+		found = append(found, string(data))
+		if own := strings.HasPrefix(path, last.kept()+"/"); own != (string(data) == "d") {
+			t.Errorf("%s holds %q", path, data)
+		}
+	}
+	slices.Sort(found)
+	if got := strings.Join(found, " "); got != "a b c d" {
+		t.Errorf("put aside: %s", got)
 	}
 }
 
