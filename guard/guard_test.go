@@ -285,6 +285,10 @@ func TestHold(t *testing.T) {
 		{"key " + v[:8] + "-, ", ""},
 		{"\x1b[38;5", ""},
 		{"\x1b]0;tit", ""},
+		{"key " + v[:5] + "\x1b]0;tit", v[:5] + "\x1b]0;tit"}, // the string interrupts the value
+		{"key " + v[:5] + "\x1b]0;" + v[:6], v[:5] + "\x1b]0;" + v[:6]},
+		{"key \x1b]0;" + v[:6], v[:6]},
+		{"\x1b]0;" + v[:6] + "\a", ""}, // it is over
 	} {
 		g := guardOf(t, Options{}, "sk-"+v, "AKIA"+key)
 		in := []byte(c.in)

@@ -34,15 +34,23 @@ func (h *hasher) fifth(text []byte) uint8  { return uint8(siphash(h.k0, h.k1, te
 func (h *hasher) eight(text []byte) uint16 { return uint16(siphash(h.k1, h.k0, text[:minWidth])) }
 
 // holdFrom tells from where on buf should wait for what comes next: its last
-// characters may be the head of a value, or symbols inside one.
+// characters may be the head of a value, or symbols inside one. A string that
+// is not at its end yet has a text of its own, and interrupts the one shown.
 func (g *Guard) holdFrom(buf []byte) int {
-	l := &g.lanes[shown]
+	at, current := len(buf), shown
 	if g.state == str {
-		l = &g.lanes[said]
+		current = said
 	}
-	if start, _, _ := g.headOf(l); start < l.n {
-		return int(l.pos[max(start, l.live)])
+	for i := range g.lanes[:current+1] {
+		l := &g.lanes[i]
+		if start, _, _ := g.headOf(l); start < l.n {
+			at = min(at, int(l.pos[max(start, l.live)]))
+		}
 	}
+	if at < len(buf) {
+		return at
+	}
+	l := &g.lanes[current]
 	from := len(buf) - int(l.trail)
 	if l.n == 0 || l.hit[l.n-1] == 0 || l.trail >= gapCells || from < 0 {
 		return len(buf)
