@@ -87,6 +87,8 @@ func executable(name, file string) error {
 		return &CommandError{name, false, reason(err), file + " cannot be looked at"}
 	case info.IsDir():
 		return &CommandError{name, false, "is a directory", ""}
+	case !info.Mode().IsRegular():
+		return &CommandError{name, false, "is not a regular file", ""} // to open a pipe would wait for a writer
 	case !mayExecute(file):
 		return &CommandError{name, false, "permission denied", "chmod +x " + file + " makes it executable"}
 	}
@@ -98,6 +100,7 @@ const maxHops = 5
 
 func (p *Plan) open(path string, h Host, hops int) {
 	const why = "the command"
+	home := h.realHome()
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil || hops > maxHops {
 		return
@@ -106,16 +109,22 @@ func (p *Plan) open(path string, h Host, hops int) {
 		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: path, Access: sandbox.Read, Why: why})
 	}
 	grant(resolved)
-	if root := packageRoot(resolved, h.Home); root != "" {
+	if root := packageRoot(resolved, home); root != "" {
 		grant(root)
 	}
-	// A virtual environment's python is a link: its library lies beside the link.
-	if root := packageRoot(path, h.Home); root != "" && path != resolved {
-		if root, err := filepath.EvalSymlinks(root); err == nil {
-			grant(root)
+	// A virtual environment's python is a link: its library lies beside the link. The project may have named another link
+	// node_modules, which leads anywhere, so that counts only if it leads to such a directory.
+	if root := packageRoot(path, home); root != "" && path != resolved && path == filepath.Clean(path) {
+		if real, err := filepath.EvalSymlinks(root); err == nil && packageRoot(real+path[len(root):], home) == real {
+			grant(real)
 		}
 	}
-	if interpreter := interpreterOf(resolved, p.lookup("PATH")); interpreter != "" {
+	interpreter := interpreterOf(resolved, p.lookup("PATH"))
+	if interpreter != "" && !filepath.IsAbs(interpreter) {
+		interpreter = p.Dir + "/" + interpreter // not joined: what ".." is behind a link, the kernel decides
+	}
+	// The kernel would not run any other, and the name of a directory or of a file with data opens that.
+	if executable(interpreter, interpreter) == nil {
 		p.open(interpreter, h, hops+1)
 	}
 }
@@ -143,7 +152,8 @@ func packageRoot(path, home string) string {
 	return ""
 }
 
-// interpreterOf reads a "#!" line as the kernel does, and looks through env(1), which most of them name.
+// interpreterOf reads a "#!" line as the kernel does, and looks through env(1), which most of them name. A name ends at a
+// space, a tab or a NUL, and at no other white space: a script could have one file opened, and be run by another.
 func interpreterOf(path, search string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -156,7 +166,8 @@ func interpreterOf(path, search string) string {
 	if !ok {
 		return ""
 	}
-	fields := strings.Fields(string(rest))
+	rest, _, _ = bytes.Cut(bytes.TrimSuffix(rest, []byte("\n")), []byte{0})
+	fields := strings.FieldsFunc(string(rest), func(r rune) bool { return r == ' ' || r == '\t' })
 	if len(fields) == 0 {
 		return ""
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ward/sandbox"
@@ -88,6 +89,9 @@ func TestInterpreterOf(t *testing.T) {
 	for _, c := range []struct{ first, want string }{
 		{"#!/bin/sh\n", "/bin/sh"},
 		{"#! /bin/sh -e\n", "/bin/sh"},
+		{"#!/bin/sh\t-e\n", "/bin/sh"},
+		{"#!/bin/sh\f\n", "/bin/sh\f"}, // to the kernel a part of the name
+		{"#!/bin/sh\x00/else\n", "/bin/sh"},
 		{"#!/usr/bin/env python\n", bin + "/python"},
 		{"#!/usr/bin/env -S node --flag\n", bin + "/node"},
 		{"#!/usr/bin/env A=1 node\n", bin + "/node"},
@@ -146,5 +150,48 @@ func TestOpen(t *testing.T) {
 		if fmt.Sprint(got) != "["+c.want+"]" {
 			t.Errorf("%s: %v\nwant %s", c.path, got, c.want)
 		}
+	}
+}
+
+// TestOpenNothingElse: neither a "#!" line nor a link of the project's opens what is no program, or its package.
+func TestOpenNothingElse(t *testing.T) {
+	root := tree(t, "home/plain:diary", "home/bin/x", "home/pyvenv.cfg", "home/project/node_modules -> ../..", "home/project/up -> ..", "link -> home",
+		"home/project/env -> ..", "home/project/relative=#!./up\n", "home/project/form\f", "home/project/form -> ..", "home/project/feed=#!./form\f\n")
+	plant(t, root, "home/project/file=#!"+root+"/home/diary\n")
+	plant(t, root, "home/project/dir=#!"+root+"/home\n")
+	for path, want := range map[string]string{
+		"relative":                           "relative",
+		"file":                               "file",
+		"dir":                                "dir",
+		"feed":                               "feed form\f",
+		"node_modules/home/project/relative": "relative",
+		"env/bin/x":                          "../bin/x",
+	} {
+		for _, home := range []string{"home", "link"} {
+			p := Plan{Dir: filepath.Join(root, "home/project")}
+			p.open(filepath.Join(p.Dir, path), Host{Home: filepath.Join(root, home)}, 0)
+			var got []string
+			for _, r := range p.Policy.Rules {
+				rel, err := filepath.Rel(p.Dir, r.Path)
+				if got = append(got, rel); err != nil || !filepath.IsAbs(r.Path) {
+					t.Errorf("%s: %s", path, r.Path)
+				}
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %q, want %s", path, got, want)
+			}
+		}
+	}
+}
+
+// TestCommandIsAPipe: to look into a pipe that somebody calls a program would wait for a writer.
+func TestCommandIsAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tool")
+	if err := syscall.Mkfifo(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var e *CommandError
+	if err := executable("tool", path); !errors.As(err, &e) || e.Missing || e.Why != "is not a regular file" {
+		t.Error(err)
 	}
 }

@@ -95,6 +95,14 @@ func ThisHost() (Host, error) {
 	return h, nil
 }
 
+// realHome is Home with links followed, as other paths are when they are compared with it.
+func (h Host) realHome() string {
+	if real, err := filepath.EvalSymlinks(h.Home); err == nil {
+		return real
+	}
+	return h.Home
+}
+
 func (h Host) env(name string) string {
 	for _, e := range h.Environ {
 		if value, ok := strings.CutPrefix(e, name+"="); ok {

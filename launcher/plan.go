@@ -81,7 +81,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 			wrong = append(wrong, err)
 		}
 	}
-	if o.AllowCWD && sandbox.Within(h.Home, dir) {
+	if o.AllowCWD && (sandbox.Within(h.Home, dir) || sandbox.Within(h.realHome(), dir)) {
 		add(Mistake("--allow-cwd: "+dir+" holds the home directory", "run ward in a project's directory, or name one with --workdir"))
 	}
 	add(plan.network(merged))

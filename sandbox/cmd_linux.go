@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -267,6 +268,9 @@ func (p *Policy) valid() error {
 	for _, r := range p.Rules {
 		if !utf8.ValidString(r.Path) {
 			return fmt.Errorf("rule %q: the path is not valid UTF-8", r.Path)
+		}
+		if !filepath.IsAbs(r.Path) { // no mask would be seen to lie in it
+			return fmt.Errorf("rule %q: the path is not absolute", r.Path)
 		}
 	}
 	for _, m := range p.Masks {

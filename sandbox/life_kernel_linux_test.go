@@ -270,6 +270,7 @@ func TestCannotExecute(t *testing.T) {
 			{func(l *launched) { l.Dir = "/nonexistent" }, "directory /nonexistent: cannot be entered inside the sandbox: no such file or directory"},
 			{func(l *launched) { l.Argv = []string{"a\x00b"} }, "command: an argument or a variable holds a NUL, which no program can be given"},
 			{func(l *launched) { l.Policy.Rules = []Rule{{Path: "/\xff"}} }, `rule "/\xff": the path is not valid UTF-8`},
+			{func(l *launched) { l.Policy.Rules = []Rule{{Path: ".."}} }, `rule "..": the path is not absolute`},
 			{func(l *launched) { l.Policy.Scratch = "/nonexistent" }, "scratch directory /nonexistent: no such file or directory"},
 		} {
 			l := shell("true")

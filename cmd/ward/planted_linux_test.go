@@ -56,3 +56,38 @@ func TestPlanted(t *testing.T) {
 		}
 	}
 }
+
+// TestPlantedInterpreter: what a script of the project says of its interpreter, and where the project's links lead, does not
+// open what is around the project.
+func TestPlantedInterpreter(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "../.netrc", []byte("credential\n"), 0o600)
+		p.write(t, "../diary", []byte("private\n"), 0o600)
+		p.write(t, "read\f", []byte("#!/bin/sh\ncat ../diary ../.netrc\necho done\n"), 0o755)
+		p.write(t, "tool", []byte("#!./read\f\n"), 0o755)
+		for link, target := range map[string]string{"read": "..", "node_modules": ".."} {
+			if err := os.Symlink(target, filepath.Join(p.project, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, tool := range []string{"./tool", "./node_modules/project/tool"} {
+			if o := end(t, p.run(t, "--", tool)); o.code != 0 || o.stdout != "done\n" {
+				t.Errorf("%s: %+v", tool, o)
+			}
+		}
+	})
+}
+
+// TestHomeBehindLink: the home directory is no project either where HOME names it by a link.
+func TestHomeBehindLink(t *testing.T) {
+	p := one(t)
+	link := filepath.Join(filepath.Dir(p.home), "link")
+	if err := os.Symlink("home", link); err != nil {
+		t.Fatal(err)
+	}
+	cmd := p.run(t, "--", "true")
+	cmd.Dir, cmd.Env = p.home, append(cmd.Env, "HOME="+link)
+	if o := end(t, cmd); o.code != 125 || !strings.Contains(o.stderr, "holds the home directory") {
+		t.Errorf("%+v", o)
+	}
+}
