@@ -62,6 +62,41 @@ func TestNestedRules(t *testing.T) {
 	})
 }
 
+// A directory that was closed after the launch was planned, and that the command could open again, takes no mask away.
+func TestMaskBehindAClosedDirectory(t *testing.T) {
+	both(t, func(t *testing.T) {
+		dir := outdoors(t)
+		secret := write(t, filepath.Join(dir, "closed/secret"), "content")
+		if err := os.Chmod(filepath.Dir(secret), 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(filepath.Dir(secret), 0o700) })
+		l := shell(fmt.Sprintf("chmod 700 %s; cat %s", filepath.Dir(secret), secret)).allow(Read|Write, dir)
+		l.Policy.Masks = []Mask{{Path: secret}}
+		err := l.tryBegin(t)
+		if os.Getuid() == 0 { // to root nothing is closed
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.end(t); l.out.String() != "" {
+				t.Errorf("read: %q", l.out.String())
+			}
+			return
+		}
+		if err == nil || !strings.Contains(err.Error(), "mask "+secret) || !strings.HasSuffix(err.Error(), "permission denied)") {
+			t.Errorf("got %v", err)
+			if err == nil {
+				l.end(t)
+			}
+		}
+		l = shell("echo ran").allow(Read, "/usr")
+		l.Policy.Masks = []Mask{{Path: secret}}
+		if got := l.output(t); got != "ran\n" {
+			t.Errorf("where no rule reaches it: %q", got)
+		}
+	})
+}
+
 // A path that became a link after the launch was planned opens nothing: neither itself nor what it leads to.
 func TestRuleOfALink(t *testing.T) {
 	both(t, func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// masks covers the paths that must not be read, or must not change, although a rule around them allows it.
+// masks covers the paths that must not be read, or must not change, although a rule around them allows it. A directory
+// that was closed on the way since the launch was planned, as another launch may do, ends this one: it may be opened again.
 //
 // What is not there cannot be mounted over: a protected path that is missing can be created by the command. A file that
 // has a second name (a hard link) inside a rule can be read by that name. What is removed outside, or has another file
@@ -19,7 +20,7 @@ import (
 func (v *view) masks() error {
 	for _, m := range v.policy.Masks {
 		path, info, err := v.follow(m.Path)
-		if beyondReach(err) {
+		if beyondReach(err) && !(errors.Is(err, unix.EACCES) && m.reached(v.policy.Rules)) {
 			continue
 		}
 		if err == nil {
@@ -34,7 +35,7 @@ func (v *view) masks() error {
 
 // cover mounts over a path that is free of symbolic links, if a rule reaches it.
 func (v *view) cover(m Mask, info fs.FileInfo) error {
-	if reached := (&Policy{Rules: v.policy.Rules, Masks: []Mask{m}}).Inside(); len(reached) == 0 {
+	if !m.reached(v.policy.Rules) {
 		return nil
 	}
 	source := m.Path
@@ -67,7 +68,7 @@ func (v *view) cover(m Mask, info fs.FileInfo) error {
 func (m Mask) holds() bool {
 	var mount unix.Statfs_t
 	if err := unix.Statfs(m.Path, &mount); err != nil {
-		return beyondReach(err)
+		return beyondReach(err) && !errors.Is(err, unix.EACCES)
 	}
 	if mount.Flags&unix.ST_RDONLY == 0 || m.Fixed {
 		return mount.Flags&unix.ST_RDONLY != 0

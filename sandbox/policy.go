@@ -209,21 +209,24 @@ func (p *Policy) changeable(path string) bool {
 	})
 }
 
-// Inside gives the masks that lie below a rule: the ones that Landlock alone cannot keep. What may only be written there
-// is to be hidden too.
+// Inside gives the masks that lie below a rule: the ones that Landlock alone cannot keep.
 func (p *Policy) Inside() []Mask {
 	var inside []Mask
 	for _, m := range p.Masks {
-		want := Read | Write
-		if m.Fixed {
-			want = Write
-		}
-		for _, r := range p.Rules {
-			if r.Access&want != 0 && (Within(m.Path, r.Path) || Within(r.Path, m.Path)) {
-				inside = append(inside, m)
-				break
-			}
+		if m.reached(p.Rules) {
+			inside = append(inside, m)
 		}
 	}
 	return inside
+}
+
+// reached says whether a rule opens what the mask is to close. What may only be written there is to be hidden too.
+func (m *Mask) reached(rules []Rule) bool {
+	want := Read | Write
+	if m.Fixed {
+		want = Write
+	}
+	return slices.ContainsFunc(rules, func(r Rule) bool {
+		return r.Access&want != 0 && (Within(m.Path, r.Path) || Within(r.Path, m.Path))
+	})
 }
