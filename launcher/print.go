@@ -9,16 +9,18 @@ import (
 	"ward/sandbox"
 )
 
-// WriteText prints the plan for people: every rule with the reason that it is there.
+// WriteText prints the plan for people: every rule with the reason that it is there. A directory's name, which whoever made
+// the project chose, does not write further lines or steer the terminal.
 func (p *Plan) WriteText(w io.Writer) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "profile    %s\n", strings.Join(p.Sources, " < "))
-	fmt.Fprintf(b, "command    %s\n", quoteAll(p.Argv))
-	fmt.Fprintf(b, "program    %s\n", p.Path)
-	fmt.Fprintf(b, "directory  %s\n", p.Dir)
-	fmt.Fprintf(b, "network    %s\n", p.networkText())
-	fmt.Fprintf(b, "guard      %s\n", strings.Join(p.guardText(), " + "))
-	fmt.Fprintf(b, "terminal   %s\n", p.terminalText())
+	line := func(format string, args ...any) { b.WriteString(Clean(fmt.Sprintf(format, args...)) + "\n") }
+	line("profile    %s", strings.Join(p.Sources, " < "))
+	line("command    %s", quoteAll(p.Argv))
+	line("program    %s", p.Path)
+	line("directory  %s", p.Dir)
+	line("network    %s", p.networkText())
+	line("guard      %s", strings.Join(p.guardText(), " + "))
+	line("terminal   %s", p.terminalText())
 	b.WriteString("\ncredentials\n")
 	for _, c := range p.Credentials {
 		what := c.Ref.String()
@@ -49,16 +51,17 @@ func (p *Plan) WriteText(w io.Writer) error {
 		row(b, v.Name, quote(v.Value), v.Why)
 	}
 	for _, note := range p.Warnings {
-		fmt.Fprintf(b, "\nnote: %s\n", note)
+		b.WriteByte('\n')
+		line("note: %s", note)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func row(b *strings.Builder, what, value, why string) {
-	fmt.Fprintf(b, "  %-12s %s", what, value)
+	fmt.Fprintf(b, "  %-12s %s", what, Clean(value))
 	if why != "" {
-		fmt.Fprintf(b, "   (%s)", why)
+		fmt.Fprintf(b, "   (%s)", Clean(why))
 	}
 	b.WriteByte('\n')
 }

@@ -248,9 +248,9 @@ func (s *session) record(e audit.Event) error {
 	return s.log.Write(e)
 }
 
-// say prints a line of ward's own.
+// say prints a line of ward's own. Names in it may be the command's, such as where a link of the project leads.
 func (s *session) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "ward: "+strings.ReplaceAll(format, "\n", " ")+"\n", args...)
+	fmt.Fprintf(os.Stderr, "ward: %s\n", Clean(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " ")))
 }
 
 // release lets the command run.

@@ -91,3 +91,29 @@ func TestHomeBehindLink(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// TestPlantedNames: neither the plan nor a warning lets a name that the project chose write lines of its own or steer the
+// terminal.
+func TestPlantedNames(t *testing.T) {
+	p := one(t)
+	name := "a\x1b[31m\nward: all is well\u009b2J"
+	dir := filepath.Join(p.project, name)
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(name, filepath.Join(p.project, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	warned := end(t, p.run(t, "--read", p.project+"/link", "--", "true"))
+	if warned.code != 0 || !strings.Contains(warned.stderr, "opens nothing more") {
+		t.Errorf("%+v", warned)
+	}
+	cmd := p.run(t, "--dry-run", "--read", dir, "--deny", dir, "--", "true")
+	cmd.Dir = dir
+	planned := end(t, cmd)
+	if planned.code != 0 || strings.Count(planned.stdout, "all is well") < 4 {
+		t.Errorf("%+v", planned)
+	}
+	for _, text := range []string{warned.stderr, planned.stdout} {
+		if strings.ContainsAny(text, "\x1b\u009b") || strings.Contains(text, "\nward: all") {
+			t.Errorf("%q", text)
+		}
+	}
+}
