@@ -117,3 +117,15 @@ func TestPlantedNames(t *testing.T) {
 		}
 	}
 }
+
+// TestDenyOddName: what is to be closed and has a name that cannot be handed over ends the launch.
+func TestDenyOddName(t *testing.T) {
+	p := one(t)
+	odd := "secret\xff"
+	p.write(t, odd, []byte("content\n"), 0o600)
+	for _, flag := range []string{"--deny", "--protect"} {
+		if o := end(t, p.run(t, flag, odd, "--", "sh", "-c", "cat secret*")); o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "not valid UTF-8") {
+			t.Errorf("%s: %+v", flag, o)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -165,6 +166,11 @@ func (f *runFlags) options(argv []string) (launcher.Options, error) {
 		AllowVars: f.AllowVar, SetVars: f.SetVar, AllowPorts: f.AllowPort, AllowUnixSockets: absolute(f.AllowUnixSocket),
 		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, GuardStored: f.GuardStored,
 		CIMask: f.CIMask, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
+	}
+	for _, path := range slices.Concat(f.Deny, f.Protect) {
+		if strings.ContainsRune(path, utf8.RuneError) { // kong's: see words. It would close a path that is not there
+			return o, launcher.Mistake("--deny, --protect: "+path+": the path is not valid UTF-8", "close the directory that it is in")
+		}
 	}
 	for _, name := range f.EnvCredential {
 		ref, err := secrets.ParseRef(name)
