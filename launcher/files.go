@@ -162,6 +162,11 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 	for _, own := range p.own {
 		p.hideOwn(own)
 	}
+	// Whoever may write there, as where TMPDIR lies in the project, decides what the next launch mounts over its /tmp. A
+	// launch inside another one mounts nothing.
+	if base := scratchBase(); !p.Policy.Nested && p.Policy.Explain(base, sandbox.Write).Allowed {
+		p.hideOwn(base)
+	}
 	var wrong []error
 	for _, u := range f.Unprotect {
 		p.idle(u, f.Protect)

@@ -72,6 +72,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State}
+	plan.Policy.Nested = h.Nested
 	for _, s := range merged.Sources {
 		plan.Sources = append(plan.Sources, s.Name)
 	}
@@ -93,7 +94,6 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	plan.hook(h)
 	plan.ciMask(o, h)
 	add(plan.terminal(o, h))
-	plan.Policy.Nested = h.Nested
 	if o.AllowDegraded {
 		plan.Policy.Accept = []string{"all"}
 	}

@@ -286,6 +286,26 @@ func TestUnprotectedInVain(t *testing.T) {
 	}
 }
 
+// TestScratchMasked: the launches' directory is closed where the command could write in it, and only there: inside another
+// launch, whose /tmp has it, nothing can be mounted.
+func TestScratchMasked(t *testing.T) {
+	root := tree(t, "home/project/tmp/", "home/other/")
+	for _, c := range []struct {
+		tmp    string
+		nested bool
+		want   int
+	}{{"home/project/tmp", false, 1}, {"home/project/tmp", true, 0}, {"home/other", false, 0}} {
+		t.Setenv("TMPDIR", filepath.Join(root, c.tmp))
+		h := host(root)
+		h.Nested = c.nested
+		p := plan(t, bare, Options{AllowCWD: true}, h)
+		masks := slices.DeleteFunc(p.Policy.Masks, func(m sandbox.Mask) bool { return m.Path != scratchBase() || m.Fixed })
+		if len(masks) != c.want {
+			t.Errorf("%+v: %+v", c, masks)
+		}
+	}
+}
+
 // TestPlanJSON: the plan that machines read says what the one for people says.
 func TestPlanJSON(t *testing.T) {
 	root := tree(t, "home/project/")

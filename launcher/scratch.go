@@ -60,8 +60,13 @@ func newScratch(id string) (*scratch, error) {
 	return nil, fmt.Errorf("%s: %d launches at one time", base, maxSlots)
 }
 
+// scratchBase is an absolute path, as far as the working directory has one.
 func scratchBase() string {
-	return filepath.Join(os.TempDir(), "ward-"+strconv.Itoa(os.Getuid()))
+	base := filepath.Join(os.TempDir(), "ward-"+strconv.Itoa(os.Getuid()))
+	if abs, err := filepath.Abs(base); err == nil {
+		return abs
+	}
+	return base
 }
 
 // take locks the slot and sees to it that it is as new. It gives false if another launch has it.

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,4 +129,25 @@ func TestDenyOddName(t *testing.T) {
 			t.Errorf("%s: %+v", flag, o)
 		}
 	}
+}
+
+// TestScratchInProject: where TMPDIR lies in what the command may write, it cannot put anything in the place of what the
+// next launch mounts over its /tmp, be that slot there yet or not.
+func TestScratchInProject(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "../diary", []byte("private\n"), 0o600)
+		tmp := filepath.Join(p.project, "tmp")
+		if err := errors.Join(os.Mkdir(tmp, 0o755), os.Chown(tmp, p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+		base := fmt.Sprintf("%s/ward-%d", tmp, p.uid)
+		script := fmt.Sprintf("ls -A %[1]s; { mkdir %[1]s/1 || rm -r %[1]s || mv tmp away || ln -s %[2]s %[1]s/2; } 2> /dev/null && echo changed; echo x > /tmp/x && cat /tmp/x", base, p.home)
+		for range 2 {
+			cmd := p.run(t, "--", "sh", "-c", script)
+			cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
+			if o := end(t, cmd); o.code != 0 || o.stdout != "x\n" {
+				t.Errorf("%+v", o)
+			}
+		}
+	})
 }
