@@ -40,10 +40,25 @@ func (req *request) resolver(stores *Stores, stop func()) secrets.Resolver {
 	stores.Commands, stores.Silent, stores.Interrupted = req.Commands, req.Silent, true
 	stores.Programs.Changeable, stores.Programs.Kept, stores.Programs.Project = req.Changeable, req.Kept, project(req.Dir)
 	resolver := stores.resolver()
+	resolver["file"] = secrets.File{Opened: req.opened}
 	for scheme, source := range resolver {
 		resolver[scheme] = stopping{source, stop}
 	}
 	return resolver
+}
+
+// opened refuses a file outside what the command may change if it may change a link on the way there: the launch before
+// may have put that there, to be given what it may not read. A link that was exchanged since does not hide it.
+func (req *request) opened(path, real string) error {
+	changeable := func(at string) bool {
+		in := func(place string) bool { return sandbox.Within(at, place) }
+		return slices.ContainsFunc(req.Changeable, in) && !slices.ContainsFunc(req.Kept, in)
+	}
+	at, links := follow(path)
+	if changeable(real) || !slices.ContainsFunc(links, changeable) && (at == real || !changeable(at)) {
+		return nil
+	}
+	return errors.New("leads to " + real + " by a link that a command may have put there")
 }
 
 // stopping calls stop where its source was interrupted.

@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,12 +14,16 @@ import (
 // less one newline at the end ("\n" or "\r\n"), which editors and echo add and
 // no token has. Symlinks are followed (Kubernetes mounts secrets as such), and
 // permissions are the owner's business: a file that others may read is read.
-type File struct{}
+type File struct {
+	// Opened, if set, may refuse what was opened, by its real path. It is not
+	// asked on systems that do not tell that.
+	Opened func(path, real string) error
+}
 
 // Fetch reads the file at the absolute path. Anything but a regular file is
 // refused without waiting for it: opening a FIFO would block for ever.
-func (File) Fetch(ctx context.Context, path string) (*Buffer, error) {
-	b, err := readFile(ctx, path)
+func (s File) Fetch(ctx context.Context, path string) (*Buffer, error) {
+	b, err := s.read(ctx, path)
 	switch {
 	case err == nil:
 		return b, nil
@@ -32,7 +37,7 @@ func (File) Fetch(ctx context.Context, path string) (*Buffer, error) {
 	return nil, &Error{Name: path, Err: err}
 }
 
-func readFile(ctx context.Context, path string) (*Buffer, error) {
+func (s File) read(ctx context.Context, path string) (*Buffer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -48,6 +53,11 @@ func readFile(ctx context.Context, path string) (*Buffer, error) {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
+	}
+	if real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd())); err == nil && s.Opened != nil {
+		if err := s.Opened(path, real); err != nil {
+			return nil, err
+		}
 	}
 	b, err := ReadBuffer(f, MaxValue)
 	if err != nil {

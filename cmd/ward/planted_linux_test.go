@@ -151,3 +151,36 @@ func TestScratchInProject(t *testing.T) {
 		}
 	})
 }
+
+// TestPlantedReference: a link that an earlier launch left in the place of a credential's file does not have another file
+// handed over.
+func TestPlantedReference(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		value := secretValue()
+		p.write(t, "../private", []byte(value), 0o600)
+		p.write(t, "../.netrc", []byte(value), 0o600)
+		p.write(t, "plain", []byte(value), 0o600)
+		for link, target := range map[string]string{"out": "../private", "dir": "..", "masked": "../.netrc", "in": "plain", "../own": "private"} {
+			if err := os.Symlink(target, filepath.Join(p.project, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			path, more string
+			given      bool
+		}{
+			{"out", "", false}, {"dir/private", "", false}, {"masked", "--allow=" + p.home, false},
+			{"in", "", true}, {"plain", "", true}, {"../own", "", true}, {"out", "--allow=" + p.home, true},
+		} {
+			args := []string{"--guard", "off", "--env-credential-map", "file://" + filepath.Join(p.project, c.path), "KEY", "--", "sh", "-c", `printf %s "$KEY"`}
+			if c.more != "" {
+				args = append([]string{c.more}, args...)
+			}
+			o := end(t, p.run(t, args...))
+			refused := o.code == 125 && o.stdout == "" && strings.Contains(o.stderr, "by a link that a command may have put there")
+			if c.given != (o.code == 0 && o.stdout == value) || !c.given && !refused {
+				t.Errorf("%s: %+v", c.path, o)
+			}
+		}
+	})
+}
