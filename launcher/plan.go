@@ -89,6 +89,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.environment(merged, h))
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
+	add(plan.sockets(merged))
 	plan.guard(merged, o, h)
 	plan.client(h)
 	plan.hook(h)
@@ -214,6 +215,20 @@ func resolveDir(pattern string) string {
 		return filepath.Join(dir, filepath.Base(pattern))
 	}
 	return pattern
+}
+
+// sockets refuses a pattern whose directory is reached by a link that the command may exchange: an earlier launch may have
+// put it there, to have this one open the sockets of another directory.
+func (p *Plan) sockets(merged *profiles.Profile) error {
+	var wrong []error
+	changeable := func(path string) bool { return p.Policy.Explain(path, sandbox.Write).Allowed }
+	for _, s := range merged.Network.AllowUnixSockets {
+		at, links := follow(filepath.Dir(s.Path))
+		if slices.ContainsFunc(links, changeable) && !changeable(at) {
+			wrong = append(wrong, Mistake(whyText(s)+": "+s.Path+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself"))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // resolvers reads the nameserver lines of resolv.conf(5); without any, libc asks 127.0.0.1.

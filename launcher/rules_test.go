@@ -107,3 +107,17 @@ func TestExchangedLinks(t *testing.T) {
 		}
 	}
 }
+
+// So does one on the way to a socket.
+func TestExchangedSockets(t *testing.T) {
+	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/")
+	for socket, refused := range map[string]bool{
+		"~/project/out/x.sock": true, "~/project/out/**": true, "~/project/none/x": false, "~/project/in/*": false, "~/project/back/x": false, "~/own/x.sock": false,
+	} {
+		text := `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {"allow": ["~/project"]}, "network": {"allow_unix_sockets": ["` + socket + `"]}}`
+		_, err := NewPlan(load(t, text), Options{Argv: []string{"sh"}}, host(root))
+		if (err != nil) != refused || refused && !strings.Contains(Hint(err), filepath.Join(root, "home/else")+" itself") {
+			t.Errorf("%s: %v", socket, err)
+		}
+	}
+}
