@@ -40,6 +40,10 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	// No right, only a place: a working directory below /tmp has to be there when /tmp is the launch's own.
 	p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: p.Dir, Why: "working directory"})
 
+	// The next launch would be what the command makes of it.
+	if h.Self != "" && !h.Nested && p.Policy.Explain(h.Self, sandbox.Write).Allowed {
+		f.Protect = append(slices.Clip(f.Protect), profiles.PathRule{Path: h.Self, Why: profiles.Why{Text: "ward: its own program"}})
+	}
 	masked, err := profiles.ExpandPaths(profiles.Credentials(), h.vars(p.Dir))
 	if err != nil {
 		return errors.Join(append(wrong, err)...)

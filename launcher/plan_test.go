@@ -286,6 +286,30 @@ func TestUnprotectedInVain(t *testing.T) {
 	}
 }
 
+// TestOwnProgram: where ward's own program lies in what the command may write, it stays as it is, unless somebody says
+// otherwise.
+func TestOwnProgram(t *testing.T) {
+	root := tree(t, "home/project/ward", "home/bin/ward")
+	for _, c := range []struct {
+		self, lifted string
+		want         bool
+	}{{"home/project/ward", "", false}, {"home/project/ward", "home/project/ward", true}, {"home/bin/ward", "", false}} {
+		h := host(root)
+		h.Self = filepath.Join(root, c.self)
+		o := Options{AllowCWD: true}
+		if c.lifted != "" {
+			o.Unprotect = []string{filepath.Join(root, c.lifted)}
+		}
+		p := plan(t, bare, o, h)
+		if !p.Policy.Explain(h.Self, sandbox.Read).Allowed || p.Policy.Explain(h.Self, sandbox.Write).Allowed != c.want {
+			t.Errorf("%+v: %+v", c, p.Policy.Masks)
+		}
+		if beside := h.Self + "2"; p.Policy.Explain(beside, sandbox.Write).Allowed != (c.self == "home/project/ward") {
+			t.Errorf("%+v: beside it: %+v", c, p.Policy.Explain(beside, sandbox.Write))
+		}
+	}
+}
+
 // TestScratchMasked: the launches' directory is closed where the command could write in it, and only there: inside another
 // launch, whose /tmp has it, nothing can be mounted.
 func TestScratchMasked(t *testing.T) {
