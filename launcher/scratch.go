@@ -29,6 +29,7 @@ const (
 	keepScratch = 24 * time.Hour
 	sweepEvery  = time.Hour
 	maxSlots    = 4096 // launches at one time
+	maxEmpty    = 1024 // directories that are removed at the end of a launch: a command can leave any number
 	keptPrefix  = "kept-"
 )
 
@@ -192,7 +193,8 @@ func sweep(base string, now time.Time) {
 }
 
 // left gives the directories in "tmp", each after the one that holds it, and says whether there is nothing but them. A
-// slot that is not filled yet is empty too.
+// slot that is not filled yet is empty too; one with very many directories is not, since to remove them would keep ward
+// from ending.
 func (s *scratch) left() (directories []string, empty bool) {
 	tmp := filepath.Join(s.dir, "tmp")
 	empty = true
@@ -200,7 +202,7 @@ func (s *scratch) left() (directories []string, empty bool) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		case err != nil || !e.IsDir():
+		case err != nil || !e.IsDir() || len(directories) == maxEmpty:
 			empty = false
 			return fs.SkipAll
 		case path != tmp:

@@ -236,3 +236,23 @@ func TestScratchIsSweptOnceInAnHour(t *testing.T) {
 		}
 	}
 }
+
+// TestScratchManyDirectories: a launch does not stay to remove them one by one.
+func TestScratchManyDirectories(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for id, count := range map[string]int{"few": 10, "many": maxEmpty + 1} {
+		s, err := newScratch(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range count {
+			if err := os.Mkdir(filepath.Join(s.dir, "tmp", strconv.Itoa(i)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.close()
+		if _, err := os.Stat(s.kept()); (err == nil) != (count > maxEmpty) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}

@@ -153,7 +153,7 @@ func (s *session) start() (err error) {
 		return err
 	}
 	// What follows takes place while stage two prepares.
-	sweep(filepath.Dir(s.files.dir), time.Now())
+	go sweep(filepath.Dir(s.files.dir), time.Now()) // what a command left may take long; the next one goes on with it
 	// Only now: the parent that writes a child's user mapping must be dumpable, and so must one whose environ is opened.
 	if err := secrets.HideProcess(); err != nil {
 		return err
