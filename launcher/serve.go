@@ -1,8 +1,11 @@
 package launcher
 
 import (
+	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -242,11 +245,17 @@ func (s *session) refused() []sandbox.Refusal {
 }
 
 // appeared names the protected files that were not there before the launch and are now: they could not be kept from being
-// made, and other programs do what they say.
+// made, and other programs do what they say. A file in the place of a directory may say where that is instead, as .git
+// does; one that is closed may hold them.
 func (s *session) appeared() {
 	var made []string
 	for _, path := range s.plan.absent {
-		if _, err := os.Lstat(path); err == nil {
+		_, err := os.Lstat(path)
+		for errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EACCES) {
+			path = filepath.Dir(path)
+			_, err = os.Lstat(path)
+		}
+		if err == nil && !slices.Contains(made, Clean(path)) {
 			made = append(made, Clean(path))
 			s.record(audit.Event{Event: "made", What: path})
 		}

@@ -184,3 +184,19 @@ func TestPlantedReference(t *testing.T) {
 		}
 	})
 }
+
+// TestPlantedInstead: a file where a protected directory would be, and a directory that cannot be looked into, are named at
+// the end: git takes its settings from where such a file says.
+func TestPlantedInstead(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		o := end(t, p.run(t, "--", "sh", "-c", "mkdir elsewhere .vscode && echo gitdir: elsewhere > .git && touch .vscode/tasks.json && chmod 0 .vscode"))
+		closed := p.project + "/.vscode"
+		if p.uid == 0 { // nothing is closed to root
+			closed += "/tasks.json"
+		}
+		want := "new, and other programs will do what it says: " + p.project + "/.git, " + closed + "; look"
+		if o.code != 0 || !strings.Contains(o.stderr, want) {
+			t.Errorf("%+v, want %s", o, want)
+		}
+	})
+}
