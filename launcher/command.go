@@ -175,7 +175,7 @@ func interpreterOf(path, search string) string {
 		return fields[0]
 	}
 	for _, name := range fields[1:] {
-		if strings.HasPrefix(name, "-") || strings.Contains(name, "=") {
+		if strings.HasPrefix(name, "-") || strings.ContainsAny(name, "=/") { // a path may belong to an option, as of -u
 			continue
 		}
 		if found, err := find(name, "/", search); err == nil {

@@ -95,6 +95,7 @@ func TestInterpreterOf(t *testing.T) {
 		{"#!/usr/bin/env python\n", bin + "/python"},
 		{"#!/usr/bin/env -S node --flag\n", bin + "/node"},
 		{"#!/usr/bin/env A=1 node\n", bin + "/node"},
+		{"#!/usr/bin/env -u /bin/sh node\n", bin + "/node"},
 		{"#!/usr/bin/env no-such\n", ""},
 		{"#!/usr/bin/env\n", ""},
 		{"#!\n", ""},
