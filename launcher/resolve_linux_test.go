@@ -1,11 +1,14 @@
 package launcher
 
 import (
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ward/guard"
 )
 
 // openPipes names the pipes that this process has.
@@ -65,6 +68,18 @@ func TestNoReport(t *testing.T) {
 		switch err := r.wait(nil); {
 		case c.want == "" && err != nil, c.want != "" && (err == nil || err.Error() != c.want):
 			t.Errorf("%s says %q: got %v, want %q", c.program, c.report, err, c.want)
+		}
+	}
+}
+
+// A login that became a link after the launch was planned is not made known to the guard.
+func TestLoginBecameALink(t *testing.T) {
+	root := tree(t, "login="+rand.Text(), "other="+rand.Text(), "link -> other")
+	for name, known := range map[string]bool{"login": true, "link": false} {
+		var rep report
+		req := request{Key: make([]byte, len(guard.Key{})), Logins: []string{filepath.Join(root, name)}}
+		if prints := req.logins(&rep); len(prints) > 0 != known || len(rep.Notices) > 0 == known {
+			t.Errorf("%s: %d bytes, %q", name, len(prints), rep.Notices)
 		}
 	}
 }

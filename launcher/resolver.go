@@ -313,9 +313,18 @@ func (req request) seal(ready []want, found map[secrets.Ref]*secrets.Buffer, val
 
 // logins gives the fingerprints of the files that the guard looks for. One that cannot be read is said and left out:
 // the command, which runs as the same user, cannot read it either.
+//
+// The paths are free of links. One that is there now was put there since the launch was planned, by another one: the guard
+// would know what it leads to as a secret of the launch's own, and tell the command whether it guessed it.
 func (req request) logins(rep *report) (prints []byte) {
+	straight := func(path, real string) error {
+		if real != path {
+			return errors.New("leads to " + real + " since the launch was planned")
+		}
+		return nil
+	}
 	for _, path := range req.Logins {
-		value, err := (secrets.File{}).Fetch(context.Background(), path)
+		value, err := (secrets.File{Opened: straight}).Fetch(context.Background(), path)
 		if err == nil {
 			err = value.Use(func(v []byte) error {
 				prints, err = guard.Fingerprint(guard.Key(req.Key), path, v).AppendBinary(prints)
