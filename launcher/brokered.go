@@ -3,8 +3,10 @@ package launcher
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"ward/guard"
@@ -12,6 +14,7 @@ import (
 	"ward/launcher/broker"
 	"ward/launcher/hooks"
 	"ward/sandbox"
+	"ward/secrets"
 )
 
 // sealed is a variable's value as the broker hands it out again (`ward get` inside): the resolver sealed it with a key
@@ -103,7 +106,7 @@ func (p *Plan) hook(h Host) {
 	if h.Self == "" || len(p.Argv) == 0 || p.Guard != "redact" && p.Guard != "block" {
 		return
 	}
-	argv, err := hooks.ForRun(p.Argv, h.Self, os.ReadFile)
+	argv, err := hooks.ForRun(p.Argv, h.Self, p.settings)
 	if err == nil && h.Nested && !slices.Equal(argv, p.Argv) {
 		err = errors.New("a launch inside another one has nobody who could be asked")
 	}
@@ -113,6 +116,30 @@ func (p *Plan) hook(h Host) {
 	}
 	p.ToolHook = !slices.Equal(argv, p.Argv)
 	p.Argv = argv
+}
+
+// settings reads what the agent itself would read, and nothing else: what is in the file becomes a part of its command
+// line, and a link of the project's may lead anywhere.
+func (p *Plan) settings(path string) (data []byte, err error) {
+	if !filepath.IsAbs(path) {
+		path = p.Dir + "/" + path
+	}
+	file := secrets.File{Opened: func(_, real string) error {
+		if !p.Policy.Explain(real, sandbox.Read).Allowed {
+			return errors.New("is " + real + ", which the command may not read")
+		}
+		return nil
+	}}
+	value, err := file.Fetch(context.Background(), path)
+	if e, ok := errors.AsType[*secrets.Error](err); ok {
+		return nil, e.Err // it is no secret, and named by who asks
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer value.Destroy()
+	err = value.Use(func(v []byte) error { data = bytes.Clone(v); return nil })
+	return data, err
 }
 
 // mask applies the launch's guard to a payload: to the strings of JSON, and to any other text as it is. Each payload has

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -197,6 +198,26 @@ func TestPlantedInstead(t *testing.T) {
 		want := "new, and other programs will do what it says: " + p.project + "/.git, " + closed + "; look"
 		if o.code != 0 || !strings.Contains(o.stderr, want) {
 			t.Errorf("%+v, want %s", o, want)
+		}
+	})
+}
+
+// TestPlantedSettings: of the settings that an agent's command line names nothing is put there that the agent may not read.
+func TestPlantedSettings(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		value := secretValue()
+		p.write(t, "../.netrc", []byte(`{"key": "`+value+`"}`), 0o600)
+		p.write(t, "own.json", []byte(`{"key": "own"}`), 0o600)
+		p.write(t, "claude", []byte("#!/bin/sh\necho \"$*\"\n"), 0o755)
+		err := errors.Join(os.Symlink("../.netrc", filepath.Join(p.project, "link.json")), syscall.Mkfifo(filepath.Join(p.project, "pipe.json"), 0o666))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"own.json": `"key":"own"`, "link.json": "may not read", "pipe.json": "not a regular file"} {
+			o := end(t, p.run(t, "--", "./claude", "--settings", name))
+			if o.code != 0 || strings.Contains(o.stdout, value) || !strings.Contains(o.stdout+o.stderr, want) {
+				t.Errorf("%s: %+v", name, o)
+			}
 		}
 	})
 }
