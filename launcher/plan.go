@@ -90,6 +90,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	add(plan.command(merged, o, h))
 	add(plan.files(merged, h))
 	add(plan.sockets(merged))
+	add(plan.workdirLinks(o, h))
 	plan.guard(merged, o, h)
 	plan.client(h)
 	plan.hook(h)
@@ -105,13 +106,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 }
 
 func workdir(o Options, h Host) (string, error) {
-	dir := o.WorkDir
-	if dir == "" {
-		dir = h.WorkDir
-	}
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(h.WorkDir, dir)
-	}
+	dir := o.workdir(h)
 	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return "", Mistake("--workdir "+dir+": "+reason(err), "name a directory that exists")
@@ -120,6 +115,29 @@ func workdir(o Options, h Host) (string, error) {
 		return "", Mistake("--workdir "+dir+": not a directory", "name a directory that exists")
 	}
 	return resolved, nil
+}
+
+// workdir is the working directory as it was named.
+func (o Options) workdir(h Host) string {
+	if filepath.IsAbs(o.WorkDir) {
+		return o.WorkDir
+	}
+	return filepath.Join(h.WorkDir, o.WorkDir)
+}
+
+// workdirLinks refuses --allow-cwd where the working directory was named by a link that the command may exchange, as settle
+// does for other grants.
+func (p *Plan) workdirLinks(o Options, h Host) error {
+	named := o.workdir(h)
+	if !o.AllowCWD || named == p.Dir {
+		return nil
+	}
+	rest := sandbox.Policy{Rules: slices.DeleteFunc(slices.Clone(p.Policy.Rules), func(r sandbox.Rule) bool { return r.Why == "--allow-cwd" })}
+	open := func(path string) bool { return rest.Explain(path, sandbox.Write).Allowed }
+	if _, links := follow(named); !slices.ContainsFunc(links, open) || open(p.Dir) {
+		return nil
+	}
+	return Mistake("--allow-cwd: "+named+": leads to "+p.Dir+" by a link that a command may have put there", "if that is what you mean, name "+p.Dir+" itself")
 }
 
 // profile writes the flags as a profile that is merged over the real one: a flag is the last child.
@@ -133,7 +151,7 @@ func (o Options) profile(dir string) *profiles.Profile {
 	f := &p.Filesystem
 	paths(&f.Allow, "--allow", o.Allow)
 	if o.AllowCWD {
-		paths(&f.Allow, "--allow-cwd", []string{dir})
+		paths(&f.Allow, "--allow-cwd", []string{strings.ReplaceAll(dir, "$", "$$")}) // a name, and no variable in it
 	}
 	paths(&f.Read, "--read", o.Read)
 	paths(&f.Write, "--write", o.Write)

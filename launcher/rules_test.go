@@ -121,3 +121,31 @@ func TestExchangedSockets(t *testing.T) {
 		}
 	}
 }
+
+// So does the working directory, if it is named by one. A dollar sign in its name is that, and begins no variable.
+func TestExchangedWorkdir(t *testing.T) {
+	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/", "home/project/x$UID/", "home/project/x0 -> ../else")
+	for _, c := range []struct {
+		dir, allow, leads string // "": refused
+	}{
+		{"project/out", "project", ""}, {"project/back", "project", "project/in"}, {"project/out", "", "else"}, {"own", "project", "else"},
+		{"project/x$UID", "", "project/x$UID"},
+	} {
+		o := Options{Argv: []string{"sh"}, WorkDir: filepath.Join(root, "home", c.dir), AllowCWD: true}
+		if c.allow != "" {
+			o.Allow = []string{filepath.Join(root, "home", c.allow)}
+		}
+		p, err := NewPlan(load(t, bare), o, host(root))
+		if c.leads == "" {
+			if err == nil || !strings.Contains(err.Error(), "a command may have put there") {
+				t.Errorf("%s: %v", c.dir, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.dir, err)
+		} else if at := filepath.Join(root, "home", c.leads); !p.Policy.Explain(at, sandbox.Write).Allowed {
+			t.Errorf("%s: %s is not open: %+v", c.dir, at, p.Policy.Rules)
+		}
+	}
+}

@@ -221,3 +221,25 @@ func TestPlantedSettings(t *testing.T) {
 		}
 	})
 }
+
+// TestDollarInDirectory: a dollar sign in the name of the directory that ward is started in begins no variable.
+func TestDollarInDirectory(t *testing.T) {
+	p := one(t)
+	dir, other := filepath.Join(p.project, "x$UID"), filepath.Join(p.home, "other")
+	err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(other, 0o755), os.Symlink(other, filepath.Join(p.project, fmt.Sprintf("x%d", p.uid))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{{"--allow-cwd"}, {"--allow", "./"}} {
+		cmd := p.command(t, append(append([]string{p.ward, "run"}, flags...), "--", "sh", "-c", "touch here; touch "+other+"/there")...)
+		cmd.Dir = dir
+		o := end(t, cmd)
+		if _, err := os.Stat(filepath.Join(dir, "here")); err != nil || o.code != 1 {
+			t.Errorf("%s: %v, %+v", flags, err, o)
+		}
+		os.Remove(filepath.Join(dir, "here"))
+	}
+	if left, err := os.ReadDir(other); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}

@@ -198,7 +198,7 @@ func absolute(paths []string) []string {
 	out := slices.Clone(paths)
 	for i, path := range out {
 		if !filepath.IsAbs(path) && path != "" && !strings.HasPrefix(path, "~") && !strings.HasPrefix(path, "$") {
-			out[i] = filepath.Join(wd, path)
+			out[i] = filepath.Join(strings.ReplaceAll(wd, "$", "$$"), path) // a name, and no variable in it
 		}
 	}
 	return out
