@@ -73,7 +73,7 @@ func scratchBase() string {
 // take locks the slot and sees to it that it is as new. It gives false if another launch has it.
 func (s *scratch) take() (free bool, err error) {
 	for {
-		s.slot, err = os.Open(s.dir)
+		s.slot, err = os.OpenFile(s.dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			if err = os.Mkdir(s.dir, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
 				continue

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -253,6 +254,29 @@ func TestScratchManyDirectories(t *testing.T) {
 		s.close()
 		if _, err := os.Stat(s.kept()); (err == nil) != (count > maxEmpty) {
 			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+// TestScratchNoDirectory: a link or a pipe in the place of a slot is an error, and nothing that is waited for.
+func TestScratchNoDirectory(t *testing.T) {
+	for name, plant := range map[string]func(slot string) error{
+		"link": func(slot string) error { return os.Symlink(t.TempDir(), slot) },
+		"pipe": func(slot string) error { return syscall.Mkfifo(slot, 0o600) },
+	} {
+		t.Setenv("TMPDIR", t.TempDir())
+		if err := errors.Join(os.Mkdir(scratchBase(), 0o700), plant(filepath.Join(scratchBase(), "0"))); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { _, err := newScratch("id"); done <- err }()
+		select {
+		case err := <-done:
+			if err == nil || hintOf(err) == "" {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s: is waited for", name)
 		}
 	}
 }
