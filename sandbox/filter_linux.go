@@ -177,7 +177,9 @@ func (a *assembler) socketRules(udp bool) {
 	a.always("family")
 }
 
-// callRules decides by flags: fast open in the sends, namespaces in clone, keystroke injection in ioctl.
+// callRules decides by flags: fast open in the sends, namespaces in clone, and in ioctl keystroke injection, what keeps the
+// user's own programs from opening the terminal that a launch was handed (TIOCEXCL: sudo and ssh ask at /dev/tty), and line
+// disciplines, for which the kernel loads modules.
 func (a *assembler) callRules() {
 	a.label("flags3")
 	a.load(argLow(3))
@@ -192,6 +194,8 @@ func (a *assembler) callRules() {
 	a.load(argLow(1))
 	a.equal(unix.TIOCSTI, "eperm")
 	a.equal(tiocLinux, "eperm")
+	a.equal(unix.TIOCEXCL, "eperm")
+	a.equal(unix.TIOCSETD, "eperm")
 	a.always("allow")
 
 	a.label("clone") // a new user namespace gives back every capability inside it

@@ -126,6 +126,7 @@ func TestFilter(t *testing.T) {
 			{unix.SYS_SENDMSG, []uint64{0, 0, msgFastOpen}, "EACCES"}, {unix.SYS_SENDMSG, []uint64{0, 0, 0, msgFastOpen}, "allow"},
 			{unix.SYS_SENDMMSG, []uint64{0, 0, 0, msgFastOpen}, "EACCES"}, {unix.SYS_SENDMMSG, []uint64{0, 0, msgFastOpen, 0}, "allow"},
 			{unix.SYS_IOCTL, []uint64{0, unix.TIOCSTI}, "EPERM"}, {unix.SYS_IOCTL, []uint64{0, high | unix.TIOCSTI}, "EPERM"},
+			{unix.SYS_IOCTL, []uint64{0, unix.TIOCEXCL}, "EPERM"}, {unix.SYS_IOCTL, []uint64{0, high | unix.TIOCSETD}, "EPERM"},
 			{unix.SYS_IOCTL, []uint64{0, tiocLinux}, "EPERM"}, {unix.SYS_IOCTL, []uint64{unix.TIOCSTI, unix.TIOCGWINSZ}, "allow"},
 			{unix.SYS_CLONE, []uint64{uint64(unix.SIGCHLD)}, "allow"}, {unix.SYS_CLONE, []uint64{unix.CLONE_VM | unix.CLONE_VFORK | uint64(unix.SIGCHLD)}, "allow"},
 			{unix.SYS_CLONE, []uint64{unix.CLONE_THREAD | unix.CLONE_VM | unix.CLONE_SIGHAND}, "allow"},
