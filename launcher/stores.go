@@ -238,14 +238,9 @@ func readTyped(tty *os.File) (*secrets.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := secrets.NewBuffer(n)
-	if err != nil {
-		return nil, err
-	}
-	err = typed.Use(func(line []byte) error {
-		return b.Use(func(value []byte) error { copy(value, line); return nil })
+	return secrets.FillBuffer(n, func(value []byte) error {
+		return typed.Use(func(line []byte) error { copy(value, line); return nil })
 	})
-	return b, err
 }
 
 // TryLockedMemory says why memory for secrets cannot be had here.

@@ -46,6 +46,20 @@ type mapper func(size uintptr) (unsafe.Pointer, error)
 // It fails where the system refuses to lock memory, with a hint.
 func NewBuffer(size int) (*Buffer, error) { return newBuffer(size, lockedMemory) }
 
+// FillBuffer gives a buffer of exactly size bytes that fill has written. Where
+// fill fails, nothing of it is left.
+func FillBuffer(size int, fill func(value []byte) error) (*Buffer, error) {
+	b, err := NewBuffer(size)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Use(fill); err != nil {
+		b.Destroy()
+		return nil, err
+	}
+	return b, nil
+}
+
 // ReadBuffer reads r to its end straight into locked memory: no copy of it is
 // made on the heap, except by r itself. More than max bytes are an error, as
 // is whatever r returns.

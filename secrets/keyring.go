@@ -360,10 +360,7 @@ func keyringError(name, where string, err error) error {
 }
 
 func lockString(name, where, value string) (*Buffer, error) {
-	b, err := NewBuffer(len(value))
-	if err == nil {
-		err = b.Use(func(data []byte) error { copy(data, value); return nil })
-	}
+	b, err := FillBuffer(len(value), func(data []byte) error { copy(data, value); return nil })
 	if err != nil {
 		return nil, keyringError(name, where, err)
 	}

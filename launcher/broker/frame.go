@@ -233,13 +233,5 @@ func readSecret(r io.Reader) (*secrets.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := secrets.NewBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	if err := value.Use(func(v []byte) error { _, err := io.ReadFull(r, v); return err }); err != nil {
-		value.Destroy()
-		return nil, err
-	}
-	return value, nil
+	return secrets.FillBuffer(size, func(v []byte) error { _, err := io.ReadFull(r, v); return err })
 }

@@ -250,10 +250,7 @@ func newKeeper(in, listener *os.File) (*keeper, error) {
 		return nil, fmt.Errorf("values of %d bytes in all are more than a session keeps (%d)", size, maxOpening)
 	}
 	var err error
-	if k.values, err = secrets.NewBuffer(size); err != nil {
-		return nil, err
-	}
-	if err := k.values.Use(func(all []byte) error { _, err := io.ReadFull(in, all); return err }); err != nil {
+	if k.values, err = secrets.FillBuffer(size, func(all []byte) error { _, err := io.ReadFull(in, all); return err }); err != nil {
 		return nil, err
 	}
 	l, err := net.FileListener(listener)
