@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,10 +46,8 @@ func (h HandOff) Prepare(value *secrets.Buffer) (script string, err error) {
 		h.Last = minute
 	}
 	err = value.Use(func(v []byte) error {
-		for _, c := range v {
-			if c == 0 {
-				return errors.New("it holds a NUL byte, which no variable can")
-			}
+		if slices.Contains(v, 0) {
+			return errors.New("it holds a NUL byte, which no variable can")
 		}
 		return nil
 	})

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -234,7 +233,7 @@ func newKeeper(in, listener *os.File) (*keeper, error) {
 		}
 	}
 	k := &keeper{over: make(chan struct{})}
-	decoder := json.NewDecoder(bufio.NewReader(bytes.NewReader(head)))
+	decoder := json.NewDecoder(bytes.NewReader(head))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&k.opening); err != nil {
 		return nil, err
