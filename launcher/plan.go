@@ -25,7 +25,6 @@ type Plan struct {
 	Environment []Variable
 	Credentials []Credential
 	Guard       string   // redact, block, warn, off
-	ToolHook    bool     // the agent was told, on its command line, to have the output of its tools masked
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
 	Logins      []string // files whose content it looks for as well
 	CIMask      bool     // tell the values to the runner of GitHub Actions
