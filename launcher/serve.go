@@ -43,14 +43,6 @@ func (s *session) serve() (code int, err error) {
 	}
 }
 
-// mind takes the signals that end a launch while it waits for credentials. Those that come later, before it listens,
-// are the command's.
-func (s *session) mind() {
-	if list := endings(); len(list) > 0 { // none would be all of them
-		signal.Notify(s.signals, list...)
-	}
-}
-
 // listen takes the signals, before the terminal is touched: one that comes between would end ward and leave the
 // terminal raw. SIGPIPE is taken so that a reader that goes away is an error of one write, which the command then
 // learns by a signal of its own, and not the end of ward. What ward was started to ignore (nohup, a job of a shell

@@ -139,7 +139,7 @@ func (s *session) start() (err error) {
 			}
 		}()
 		s.cmd.Values = resolver.values
-		s.mind()
+		takeEndings(s.signals) // while it waits for credentials: those that come later, before it listens, are the command's
 	}
 	if err := s.fill(); err != nil {
 		return err
