@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -103,10 +104,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 }
 
 func workdir(o Options, h Host) (string, error) {
-	dir := o.WorkDir
-	if dir == "" {
-		dir = h.WorkDir
-	}
+	dir := cmp.Or(o.WorkDir, h.WorkDir)
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(h.WorkDir, dir)
 	}
@@ -235,13 +233,7 @@ func resolvers(path string) []netip.Addr {
 }
 
 func (p *Plan) guard(merged *profiles.Profile, o Options, h Host) {
-	p.Guard = "redact"
-	if merged.Guard.Mode != "" {
-		p.Guard = merged.Guard.Mode
-	}
-	if o.Guard != "" {
-		p.Guard = o.Guard
-	}
+	p.Guard = cmp.Or(o.Guard, merged.Guard.Mode, "redact")
 	for _, e := range merged.Guard.Exempt {
 		p.Exempt = append(p.Exempt, e.Name)
 	}

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -118,10 +119,7 @@ func (p *Plan) terminalText() string {
 // line is the one that ward prints on a terminal before the command starts.
 // found are the credentials that are there: optional ones may not be.
 func (p *Plan) line(found []string) string {
-	credentials := "none"
-	if len(found) > 0 {
-		credentials = strings.Join(found, ", ")
-	}
+	credentials := cmp.Or(strings.Join(found, ", "), "none")
 	network := "open"
 	if p.Policy.Net.Blocked {
 		network = "blocked"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -89,11 +90,7 @@ func (shellCmd) Help() string { return "ward shell --allow-cwd" }
 
 // Run is `ward shell`.
 func (c *shellCmd) Run(stdout io.Writer, e *launcher.Early) error {
-	shell := os.Getenv("SHELL")
-	if shell == "" {
-		shell = "/bin/sh"
-	}
-	return c.launch(stdout, e, []string{shell})
+	return c.launch(stdout, e, []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")})
 }
 
 func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) error {
@@ -124,11 +121,7 @@ func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
 	if len(argv) == 0 {
 		return nil, launcher.Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
-	name := f.Profile
-	if name == "" {
-		name = profiles.Select(argv[0])
-	}
-	profile, err := profiles.Load(name, host.Config)
+	profile, err := profiles.Load(cmp.Or(f.Profile, profiles.Select(argv[0])), host.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -42,9 +43,7 @@ const (
 
 // Prepare writes the script and starts the keeper. It gives the script's path.
 func (h HandOff) Prepare(value *secrets.Buffer) (script string, err error) {
-	if h.Last == 0 {
-		h.Last = minute
-	}
+	h.Last = cmp.Or(h.Last, minute)
 	err = value.Use(func(v []byte) error {
 		if slices.Contains(v, 0) {
 			return errors.New("it holds a NUL byte, which no variable can")
