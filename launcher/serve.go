@@ -3,6 +3,7 @@ package launcher
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -157,12 +158,7 @@ func (s *session) drain() {
 }
 
 func (s *session) leaked() bool {
-	for _, g := range s.guards {
-		if g.Leaks() > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.guards, func(g *guard.Guard) bool { return g.Leaks() > 0 })
 }
 
 // summary tells what happened, and nothing if nothing did. That something was masked is said even where ward is

@@ -22,12 +22,10 @@ const (
 // is stored, a launch does not start a resolver for it. An index that is gone while the one before it is there counts, so
 // that the resolver says what is wrong.
 func hasIndex(data string) bool {
-	for _, name := range []string{"index.json", "index.json.prev"} {
-		if _, err := os.Stat(filepath.Join(data, name)); err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"index.json", "index.json.prev"}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(data, name))
+		return err == nil
+	})
 }
 
 // stored gives prints of the stored secrets that the launch does not use, and the key that they were made under. What

@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,11 +53,8 @@ func (w *waiting) begin(name string) (end func()) {
 func (w *waiting) end(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, n := range w.names {
-		if n == name {
-			w.names = append(w.names[:i:i], w.names[i+1:]...)
-			break
-		}
+	if at := slices.Index(w.names, name); at >= 0 {
+		w.names = slices.Delete(w.names, at, at+1)
 	}
 	if len(w.names) == 0 {
 		w.due.Stop()
@@ -96,12 +94,10 @@ func (w *waiting) draw() {
 // erased.
 func waitingLine(names []string, columns int) string {
 	var distinct []string
-	seen := map[string]bool{}
 	for _, name := range names {
-		if !seen[name] {
+		if !slices.Contains(distinct, name) {
 			distinct = append(distinct, name)
 		}
-		seen[name] = true
 	}
 	last := len(distinct) - 1
 	list := distinct[last]

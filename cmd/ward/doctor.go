@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"ward/launcher"
@@ -101,12 +102,7 @@ func examine() (*diagnosis, error) {
 
 // launches says whether a launch without --allow-degraded would start here.
 func (d *diagnosis) launches() bool {
-	for _, l := range d.Layers {
-		if !l.Enforced && l.Instead == "" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(d.Layers, func(l layerRow) bool { return !l.Enforced && l.Instead == "" })
 }
 
 func (d *diagnosis) print(w io.Writer) error {
