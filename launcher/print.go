@@ -83,6 +83,14 @@ func quoteAll(list []string) string {
 	return strings.Join(quoted, " ")
 }
 
+// networkMode is the network in one word.
+func (p *Plan) networkMode() string {
+	if p.Policy.Net.Blocked {
+		return "blocked"
+	}
+	return "open"
+}
+
 // networkText is the network in words.
 func (p *Plan) networkText() string {
 	n := p.Policy.Net
@@ -120,15 +128,11 @@ func (p *Plan) terminalText() string {
 // found are the credentials that are there: optional ones may not be.
 func (p *Plan) line(found []string) string {
 	credentials := cmp.Or(strings.Join(found, ", "), "none")
-	network := "open"
-	if p.Policy.Net.Blocked {
-		network = "blocked"
-	}
 	name := p.Profile
 	if name == "" && len(p.Sources) > 0 {
 		name = p.Sources[len(p.Sources)-1]
 	}
-	return fmt.Sprintf("profile %s · credentials %s · network %s · guard %s", name, credentials, network, p.Guard)
+	return fmt.Sprintf("profile %s · credentials %s · network %s · guard %s", name, credentials, p.networkMode(), p.Guard)
 }
 
 // The parts of a plan as machines get them.
@@ -172,13 +176,10 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		Environment []variableJSON   `json:"environment"`
 		Notes       []string         `json:"notes,omitempty"`
 	}{
-		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: "open", Guard: p.Guard,
+		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: p.networkMode(), Guard: p.Guard,
 		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
 		Logins: append([]string{}, p.Logins...), Stored: p.Stored != storedNone,
 		Terminal: p.Terminal.PTY, Credentials: []credentialJSON{}, Files: []ruleJSON{}, Masks: []ruleJSON{}, Notes: p.Warnings,
-	}
-	if p.Policy.Net.Blocked {
-		out.Network = "blocked"
 	}
 	for _, c := range p.Credentials {
 		out.Credentials = append(out.Credentials, credentialJSON{c.Ref.String(), c.Var, c.Command, c.Optional, c.Why})
