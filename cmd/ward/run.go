@@ -98,8 +98,11 @@ func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) er
 	if err != nil {
 		return &exit{commandCode(err), err}
 	}
-	if f.DryRun {
-		return dryRun(stdout, plan, f.JSON)
+	switch {
+	case f.DryRun && f.JSON:
+		return printJSON(stdout, plan)
+	case f.DryRun:
+		return plan.WriteText(stdout)
 	}
 	if err := plan.RecordAt(f.AuditLog); err != nil {
 		return &exit{launcher.ExitLaunch, err}
@@ -205,13 +208,6 @@ func commandCode(err error) int {
 		}
 	}
 	return code
-}
-
-func dryRun(w io.Writer, plan *launcher.Plan, asJSON bool) error {
-	if !asJSON {
-		return plan.WriteText(w)
-	}
-	return printJSON(w, plan)
 }
 
 // words are passed on byte for byte: kong's own decoding of strings goes through JSON, which replaces what is not UTF-8.
