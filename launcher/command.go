@@ -34,7 +34,7 @@ func (p *Plan) command(merged *profiles.Profile, o Options, h Host) error {
 	if len(o.Argv) == 0 {
 		return Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
-	path, err := find(o.Argv[0], p.Dir, p.lookup("PATH"))
+	path, err := find(o.Argv[0], p.Dir, p.searchPath())
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (p *Plan) open(path string, h Host, hops int) {
 			grant(root)
 		}
 	}
-	if interpreter := interpreterOf(resolved, p.lookup("PATH")); interpreter != "" {
+	if interpreter := interpreterOf(resolved, p.searchPath()); interpreter != "" {
 		p.open(interpreter, h, hops+1)
 	}
 }
