@@ -128,10 +128,7 @@ func (x *Index) previous() string { return x.Path + previousSuffix }
 
 func (x *Index) parse(data []byte) (map[string]Meta, error) {
 	entries, err := parseIndex(data)
-	if err != nil {
-		return nil, x.fail(err)
-	}
-	return entries, nil
+	return entries, x.fail(err)
 }
 
 func parseIndex(data []byte) (map[string]Meta, error) {

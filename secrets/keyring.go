@@ -94,10 +94,7 @@ func (k *Keyring) Available(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout())
 	defer cancel()
 	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, keyringAnswers(ctx) })
-	if err != nil {
-		return keyringError("", "keyring", err)
-	}
-	return nil
+	return keyringError("", "keyring", err)
 }
 
 // Fetch reads a name of ward's own, else of nono's.
@@ -247,10 +244,7 @@ func (k *Keyring) Delete(ctx context.Context, name string) error {
 		return keyringError("", where, err)
 	}
 	_, err := do(ctx, k, func() (string, error) { return "", k.remove(ctx, name) })
-	if err != nil {
-		return keyringError(name, where, err)
-	}
-	return nil
+	return keyringError(name, where, err)
 }
 
 func (k *Keyring) remove(ctx context.Context, name string) error {
@@ -336,7 +330,11 @@ func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) 
 	})
 }
 
+// keyringError puts an error of the keyring or of the index into our words; nil stays nil.
 func keyringError(name, where string, err error) error {
+	if err == nil {
+		return nil
+	}
 	e := &Error{Name: name, Where: where, Err: err}
 	if r, ok := errors.AsType[*RefError](err); ok {
 		e.Fix = r.Fix
@@ -361,8 +359,5 @@ func keyringError(name, where string, err error) error {
 
 func lockString(name, where, value string) (*Buffer, error) {
 	b, err := FillBuffer(len(value), func(data []byte) error { copy(data, value); return nil })
-	if err != nil {
-		return nil, keyringError(name, where, err)
-	}
-	return b, nil
+	return b, keyringError(name, where, err)
 }
