@@ -296,8 +296,7 @@ func (k *Keyring) List(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func (k *Keyring) timeout() time.Duration  { return cmp.Or(k.Timeout, 30*time.Second) }
-func (k *Keyring) patience() time.Duration { return cmp.Or(k.Patience, 2*time.Minute) }
+func (k *Keyring) timeout() time.Duration { return cmp.Or(k.Timeout, 30*time.Second) }
 
 // do runs f, which calls go-keyring, once the keyring is known to answer and
 // to be unlocked: go-keyring itself would wait without end.
