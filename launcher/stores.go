@@ -190,23 +190,9 @@ func askOnce(ctx context.Context, tty *os.File, prompt string) (*secrets.Buffer,
 	}
 	defer restore()
 	fmt.Fprint(tty, prompt)
-	type outcome struct {
-		typed *secrets.Buffer
-		err   error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		typed, err := readTyped(tty)
-		done <- outcome{typed, err}
-	}()
-	select {
-	case o := <-done:
-		fmt.Fprintln(tty)
-		return o.typed, o.err
-	case <-ctx.Done(): // the reader goes on until this process ends, which is soon
-		fmt.Fprintln(tty)
-		return nil, context.Cause(ctx)
-	}
+	defer fmt.Fprintln(tty)
+	// Where ctx ends, the reader goes on until this process ends, which is soon.
+	return secrets.Await(ctx, func() (*secrets.Buffer, error) { return readTyped(tty) })
 }
 
 // readTyped reads a line byte by byte: a buffered reader would keep a copy.

@@ -93,7 +93,7 @@ func (s services) Fetch(ctx context.Context, path string) (*Buffer, error) {
 func (k *Keyring) Available(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout())
 	defer cancel()
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, keyringAnswers(ctx) })
+	_, err := Await(ctx, func() (struct{}, error) { return struct{}{}, keyringAnswers(ctx) })
 	return keyringError("", "keyring", err)
 }
 
@@ -303,7 +303,7 @@ func (k *Keyring) timeout() time.Duration { return cmp.Or(k.Timeout, 30*time.Sec
 func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) {
 	var none T
 	came := k.checks.Load()
-	if _, err := await(ctx, func() (T, error) {
+	if _, err := Await(ctx, func() (T, error) {
 		return none, k.gate.do(func() error {
 			if k.checks.Load() != came {
 				return nil // found so while this call waited
@@ -319,7 +319,7 @@ func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.timeout())
 	defer cancel()
-	return await(ctx, func() (T, error) {
+	return Await(ctx, func() (T, error) {
 		k.engine.Lock()
 		defer k.engine.Unlock()
 		if err := ctx.Err(); err != nil {

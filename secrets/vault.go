@@ -70,7 +70,7 @@ func (v *Vault) fetch(ctx context.Context, name string) (*Buffer, error) {
 		return nil, err
 	}
 	defer f.Close()
-	id, err := await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
+	id, err := Await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (v *Vault) create(ctx context.Context) error {
 // recipient gives the public half, creating the vault if there is none.
 func (v *Vault) recipient(ctx context.Context) (*age.X25519Recipient, error) {
 	if !v.Exists() {
-		_, err := await(ctx, func() (struct{}, error) {
+		_, err := Await(ctx, func() (struct{}, error) {
 			return struct{}{}, v.gate.do(func() error { return v.create(ctx) })
 		})
 		if err != nil {
@@ -95,7 +95,7 @@ func (v *Vault) recipient(ctx context.Context) (*age.X25519Recipient, error) {
 	text, err := os.ReadFile(v.recipientPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		// Lost, or creation was cut short; unlocking writes it anew.
-		id, err := await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
+		id, err := Await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
 		if err != nil {
 			return nil, err
 		}
