@@ -44,9 +44,9 @@ type Plan struct {
 
 // Variable is one of the command's environment that is no secret.
 type Variable struct {
-	Name  string
-	Value string
-	Why   string
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Why   string `json:"why,omitempty"`
 }
 
 // Terminal says how the command's descriptors are connected.

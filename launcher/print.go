@@ -149,11 +149,6 @@ type (
 		Optional bool     `json:"optional,omitempty"`
 		Why      string   `json:"why,omitempty"`
 	}
-	variableJSON struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-		Why   string `json:"why,omitempty"`
-	}
 )
 
 // MarshalJSON prints the plan for machines.
@@ -173,13 +168,14 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		Credentials []credentialJSON `json:"credentials"`
 		Files       []ruleJSON       `json:"files"`
 		Masks       []ruleJSON       `json:"masks"`
-		Environment []variableJSON   `json:"environment"`
+		Environment []Variable       `json:"environment"`
 		Notes       []string         `json:"notes,omitempty"`
 	}{
 		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: p.networkMode(), Guard: p.Guard,
 		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
 		Logins: append([]string{}, p.Logins...), Stored: p.Stored != storedNone,
-		Terminal: p.Terminal.PTY, Credentials: []credentialJSON{}, Files: []ruleJSON{}, Masks: []ruleJSON{}, Notes: p.Warnings,
+		Terminal: p.Terminal.PTY, Credentials: []credentialJSON{}, Files: []ruleJSON{}, Masks: []ruleJSON{},
+		Environment: p.Environment, Notes: p.Warnings,
 	}
 	for _, c := range p.Credentials {
 		out.Credentials = append(out.Credentials, credentialJSON{c.Ref.String(), c.Var, c.Command, c.Optional, c.Why})
@@ -195,9 +191,6 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 			access = sandbox.Read.String()
 		}
 		out.Masks = append(out.Masks, ruleJSON{m.Path, access, m.Why})
-	}
-	for _, v := range p.Environment {
-		out.Environment = append(out.Environment, variableJSON(v))
 	}
 	return json.Marshal(out)
 }
