@@ -223,13 +223,3 @@ func readTyped(tty *os.File) (*secrets.Buffer, error) {
 		return typed.Use(func(line []byte) error { copy(value, line); return nil })
 	})
 }
-
-// TryLockedMemory says why memory for secrets cannot be had here.
-func TryLockedMemory() error {
-	b, err := secrets.NewBuffer(1)
-	if err != nil {
-		return err
-	}
-	b.Destroy()
-	return nil
-}

@@ -9,6 +9,7 @@ import (
 
 	"ward/launcher"
 	"ward/sandbox"
+	"ward/secrets"
 )
 
 type doctorCmd struct {
@@ -83,9 +84,10 @@ func examine() (*diagnosis, error) {
 			Layer: s.Layer, Enforced: s.Enforced(), Does: s.Does, Since: s.Kernel, Missing: s.Missing, Instead: s.Instead,
 		})
 	}
-	if err := launcher.TryLockedMemory(); err != nil {
+	if b, err := secrets.NewBuffer(1); err != nil {
 		d.Memory.Missing = err.Error()
 	} else {
+		b.Destroy()
 		d.Memory.OK = true
 	}
 	d.Store, d.StoreWhy = "none", "out of reach inside a launch"
