@@ -367,20 +367,3 @@ func (k Keep) Entries(ctx context.Context) ([]Entry, error) {
 	}
 	return list, nil
 }
-
-// lost lists the names that the index has for this store and the store has not:
-// a removal that was cut short, or a vault that was moved away.
-func (k Keep) lost(ctx context.Context) (names []string, err error) {
-	known, err := k.Known()
-	if err != nil {
-		return nil, err
-	}
-	stored, err := k.Store.List(ctx)
-	for name := range known {
-		if !slices.Contains(stored, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names, err
-}
