@@ -24,7 +24,7 @@ func (s *session) serve() (code int, err error) {
 		case e, open := <-events:
 			switch {
 			case !open:
-				return s.finish()
+				return s.finish(), nil
 			case e.Exited != nil:
 				s.code = ended(*e.Exited)
 			case e.Lost != nil && s.killed.Load():
@@ -115,7 +115,7 @@ func (s *session) stopped() {
 }
 
 // finish waits until the last byte of output is written. Everything inside has ended, so every stream ends too.
-func (s *session) finish() (int, error) {
+func (s *session) finish() (code int) {
 	if s.ending != nil {
 		s.ending.Stop()
 	}
@@ -127,12 +127,12 @@ func (s *session) finish() (int, error) {
 	s.console.close()
 	s.drain()
 	s.console.leave()
-	code := s.code
+	code = s.code
 	if s.leaked() && s.plan.Guard == "block" {
 		code = ExitBlocked
 	}
 	s.summary()
-	return code, nil
+	return code
 }
 
 // drain waits for the last byte, which may take as long as the reader outside likes. Whoever ends ward meanwhile does
