@@ -57,7 +57,11 @@ func (req request) stored(ctx context.Context, stores *Stores, rep *report) (fra
 	}
 	key, err := read(ctx)
 	if err != nil {
-		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error()+storedHint(err))
+		notice := "stored secrets are not looked for: " + err.Error()
+		if errors.Is(err, secrets.ErrLocked) {
+			notice += "; --guard-stored asks"
+		}
+		rep.Notices = append(rep.Notices, notice)
 		return nil
 	}
 	rep.StoredKey = key[:]
@@ -71,13 +75,6 @@ func (req request) stored(ctx context.Context, stores *Stores, rep *report) (fra
 		rep.Stored++
 	}
 	return frames
-}
-
-func storedHint(err error) string {
-	if errors.Is(err, secrets.ErrLocked) {
-		return "; --guard-stored asks"
-	}
-	return ""
 }
 
 // uses says whether the launch was given the secret, or was told to leave it alone.

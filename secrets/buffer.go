@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"unsafe"
 )
@@ -71,7 +72,7 @@ func newBuffer(size int, lock mapper) (*Buffer, error) {
 	}
 	m := &memory{n: size}
 	if size > 0 {
-		page := uintptr(pageSize())
+		page := uintptr(os.Getpagesize())
 		m.size = (uintptr(size) + page - 1) / page * page
 		var err error
 		if m.addr, err = lock(m.size); err != nil {
@@ -83,7 +84,7 @@ func newBuffer(size int, lock mapper) (*Buffer, error) {
 
 func readBuffer(r io.Reader, max int, lock mapper) (*Buffer, error) {
 	// One byte beyond max tells "exactly max" from "more".
-	b, err := newBuffer(min(pageSize(), max+1), lock)
+	b, err := newBuffer(min(os.Getpagesize(), max+1), lock)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,7 +71,7 @@ func (s services) Fetch(ctx context.Context, path string) (*Buffer, error) {
 	if err != nil {
 		return nil, keyringError("", "the keyring", err)
 	}
-	service, account := ref.serviceAccount()
+	service, account, _ := strings.Cut(ref.Path, "/")
 	where := fmt.Sprintf("the keyring (service %s)", service)
 	value, err := do(ctx, s.Keyring, func() (string, error) {
 		item, err := keyring.Get(service, account)

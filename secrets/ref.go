@@ -156,12 +156,6 @@ func checkName(name string) error {
 	return nil
 }
 
-// serviceAccount parts a keyring reference: an account may hold "/".
-func (r Ref) serviceAccount() (service, account string) {
-	service, account, _ = strings.Cut(r.Path, "/")
-	return service, account
-}
-
 // String gives the reference as ParseRef reads it.
 func (r Ref) String() string {
 	if r.Scheme == "" {
