@@ -67,8 +67,7 @@ func find(name, dir, path string) (string, error) {
 		if err == nil {
 			return file, nil
 		}
-		var e *CommandError
-		if errors.As(err, &e) && !e.Missing && denied == nil {
+		if e, ok := errors.AsType[*CommandError](err); ok && !e.Missing && denied == nil {
 			denied = err
 		}
 	}

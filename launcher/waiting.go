@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"slices"
@@ -119,10 +120,6 @@ type watched struct {
 }
 
 func (w watched) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
-	name := w.name
-	if name == "" {
-		name = "cmd://" + path
-	}
-	defer w.waiting.begin(name)()
+	defer w.waiting.begin(cmp.Or(w.name, "cmd://"+path))()
 	return w.Source.Fetch(ctx, path)
 }

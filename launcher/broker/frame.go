@@ -173,8 +173,7 @@ func WriteSecret(w io.Writer, value *secrets.Buffer) error {
 // WriteRefusal sends an error: its words, its hint, and whether it is a refusal by policy.
 func WriteRefusal(w io.Writer, err error) error {
 	kind := failed
-	var r *Refusal
-	if errors.As(err, &r) && r.Policy {
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Policy {
 		kind = refused
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", " ")

@@ -174,8 +174,7 @@ func Receive(dir, name string, script io.Reader) (*secrets.Buffer, error) {
 	key, err := ask(filepath.Join(dir, keySocket), func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) {
 		return c.Secret(ctx, broker.Take, nil)
 	})
-	var refused *broker.Refusal
-	if err != nil && !errors.As(err, &refused) {
+	if _, refused := errors.AsType[*broker.Refusal](err); err != nil && !refused {
 		return nil, &broker.Refusal{Text: fmt.Sprintf("hand-off of %s: it was used already, or waited too long", name), Fix: "ask again with ward get"}
 	}
 	if err != nil {
