@@ -72,7 +72,8 @@ type session struct {
 	served     *broker.Server
 
 	signals   chan os.Signal
-	resumed   chan os.Signal         // SIGCONT
+	resumed   chan os.Signal // SIGCONT
+	stops     stops
 	under     map[string]fs.FileInfo // what the masks lie on: see covered
 	abandoned bool                   // output is still being written, and nobody waits for it
 }
