@@ -196,18 +196,14 @@ func absolute(paths []string) []string {
 
 // commandCode gives a plan's error its exit code: a command that does not exist is told apart from all else.
 func commandCode(err error) int {
-	code := launcher.ExitLaunch
-	all := launcher.Parts(err)
-	if len(all) != 1 {
-		return code
-	}
-	if c, ok := all[0].(*launcher.CommandError); ok {
-		code = 126
-		if c.Missing {
-			code = 127
+	if all := launcher.Parts(err); len(all) == 1 {
+		if c, ok := all[0].(*launcher.CommandError); ok && c.Missing {
+			return 127
+		} else if ok {
+			return 126
 		}
 	}
-	return code
+	return launcher.ExitLaunch
 }
 
 // words are passed on byte for byte: kong's own decoding of strings goes through JSON, which replaces what is not UTF-8.
