@@ -19,6 +19,7 @@ import (
 
 const (
 	keyringService = "ward"
+	keyringPlace   = "the keyring (service ward)" // in words
 	// nonoService is where nono keeps its secrets. ward reads them and never
 	// writes there: a Set by go-keyring replaces nono's item by one that lacks
 	// nono's third attribute, and nono would not find it any more.
@@ -100,9 +101,8 @@ func (k *Keyring) Available(ctx context.Context) error {
 
 // Fetch reads a name of ward's own, else of nono's.
 func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
-	const where = "the keyring (service ward)"
 	if err := checkName(name); err != nil {
-		return nil, keyringError("", where, err)
+		return nil, keyringError("", keyringPlace, err)
 	}
 	nono := false
 	value, err := do(ctx, k, func() (string, error) {
@@ -118,9 +118,9 @@ func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
 	})
 	if err != nil {
 		if errors.Is(err, keyring.ErrNotFound) {
-			return nil, keyringError(name, where+", nor under service nono", err)
+			return nil, keyringError(name, keyringPlace+", nor under service nono", err)
 		}
-		return nil, keyringError(name, where, err)
+		return nil, keyringError(name, keyringPlace, err)
 	}
 	if nono {
 		k.foreign.Store(name, true)
@@ -128,30 +128,29 @@ func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
 	if nono && k.Notice != nil {
 		k.Notice(fmt.Sprintf("%s: taken from nono's keyring entries; `ward set %s` gives ward its own", name, name))
 	}
-	return lockString(name, where, value)
+	return lockString(name, keyringPlace, value)
 }
 
 // Put stores value under the service "ward" and reads it back: a keyring that
 // changes bytes (KWallet keeps text only) is refused, and what was there
 // before is put back.
 func (k *Keyring) Put(ctx context.Context, name string, value *Buffer) error {
-	const where = "the keyring (service ward)"
 	if err := checkName(name); err != nil {
-		return keyringError("", where, err)
+		return keyringError("", keyringPlace, err)
 	}
 	if value.Len() > MaxValue {
-		return keyringError(name, where, fmt.Errorf("larger than %d bytes", MaxValue))
+		return keyringError(name, keyringPlace, fmt.Errorf("larger than %d bytes", MaxValue))
 	}
 	// The copy is made here, not in the call that may outlive this one: value
 	// must be free to be destroyed when Put returns.
 	var text string
 	if err := value.Use(func(data []byte) error { text = string(data); return nil }); err != nil {
-		return keyringError(name, where, err)
+		return keyringError(name, keyringPlace, err)
 	}
 	var added atomic.Bool
 	_, err := do(ctx, k, func() (string, error) { return "", k.put(ctx, name, text, &added) })
 	if err != nil {
-		err = keyringError(name, where, err)
+		err = keyringError(name, keyringPlace, err)
 		if added.Load() { // the call did not come back, and still holds the keyring's lock
 			_, undone := k.Index.Remove(context.WithoutCancel(ctx), name)
 			err = errors.Join(err, undone)
@@ -240,12 +239,11 @@ type errUnsuitable struct{ error }
 
 // Delete removes a name of ward's own, never one of nono's.
 func (k *Keyring) Delete(ctx context.Context, name string) error {
-	where := "the keyring (service ward)"
 	if err := checkName(name); err != nil {
-		return keyringError("", where, err)
+		return keyringError("", keyringPlace, err)
 	}
 	_, err := do(ctx, k, func() (string, error) { return "", k.remove(ctx, name) })
-	return keyringError(name, where, err)
+	return keyringError(name, keyringPlace, err)
 }
 
 func (k *Keyring) remove(ctx context.Context, name string) error {
