@@ -130,8 +130,7 @@ func (s *session) drain() {
 		case <-done:
 			return
 		case sig := <-s.signals:
-			switch sig {
-			case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
+			if ends(sig) {
 				s.abandoned = true
 				return
 			}

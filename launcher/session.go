@@ -104,6 +104,8 @@ func (s *session) run() (code int, err error) {
 		s.cmd.Kill()
 		var exec *sandbox.ExecError
 		switch {
+		case s.struck():
+			return ExitLaunch, errInterrupted
 		case errors.As(err, &exec) && exec.Errno == syscall.ENOENT:
 			return 127, err
 		case errors.As(err, &exec):
