@@ -92,7 +92,7 @@ func (g *Guard) parse(buf []byte, i, end int) {
 			} else if n := controlLen(buf[i:end]); n > 0 {
 				i += n
 				g.lanes[shown].trail |= gapEdge
-				g.addressed = g.addressed || addresses(buf[i-1])
+				g.controlEnds(buf[i-1])
 			} else if n := inertLen(buf[i:end]); n > 0 {
 				i += n
 			} else {
@@ -282,7 +282,7 @@ func (g *Guard) escapeByte(buf []byte, i int) {
 		g.controlByte(buf, i)
 	case c == 0x7f:
 	case g.state == control:
-		g.addressed = g.addressed || addresses(c)
+		g.controlEnds(c)
 		g.state = ground
 	case c < 0x30:
 		g.state, g.middle = escapeMid, c
@@ -307,8 +307,21 @@ func (g *Guard) finalByte(c byte) {
 		g.begin(c == ']')
 	case 'c':
 		g.sets = charsets{}
-	case 'M', '8':
+	case 'M':
 		g.addressed = true
+	case '8':
+		g.addressed = true
+		g.sets.unshift()
+	}
+}
+
+// controlEnds acts on the final byte of a control sequence. Those that may restore the character sets with the cursor, or
+// reset them (DECSTR), are taken to have done so: letters that are taken for lines would not be looked at.
+func (g *Guard) controlEnds(final byte) {
+	g.addressed = g.addressed || addresses(final)
+	switch final {
+	case 'l', 'p', 'u':
+		g.sets.unshift()
 	}
 }
 
@@ -336,6 +349,9 @@ func (s *charsets) shifted() int {
 	}
 	return 0
 }
+
+// unshift shows letters again.
+func (s *charsets) unshift() { s.second, s.graphic[0] = false, false }
 
 // designate takes ESC ( F and ESC ) F.
 func (s *charsets) designate(middle, final byte) {
