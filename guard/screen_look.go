@@ -6,7 +6,7 @@ import "bytes"
 // before are held ones, which it has seen. There is a screen from the first byte on that moves the cursor.
 func (g *Guard) draw(buf []byte, from int) {
 	if g.screen == nil {
-		if !g.addressed && !addressing(buf[from:]) {
+		if !g.addressed && !g.addressing(buf, from) {
 			g.past.add(buf[from:])
 			return
 		}
@@ -22,28 +22,37 @@ func (g *Guard) draw(buf []byte, from int) {
 	s.write(buf[from:])
 }
 
-// addressing says whether text moves the cursor to where its text does not follow on. A sequence that is cut is found by
-// the parser, with the next bytes.
-func addressing(text []byte) bool {
-	for {
-		i := bytes.IndexByte(text, 0x1b)
-		if i < 0 || i+1 >= len(text) {
-			return false
-		}
-		first := text[i+1]
-		text = text[i+2:]
-		switch first {
-		case 'M', '8':
+// addressing says whether buf, from the byte of that index on, moves the cursor to where its text does not follow on.
+func (g *Guard) addressing(buf []byte, from int) bool {
+	text := buf[from:]
+	if g.state == escape && escapeAddresses(text) || g.state == control && controlAddresses(text) { // it was cut
+		return true
+	}
+	for i := bytes.IndexByte(text, 0x1b); i >= 0; i = bytes.IndexByte(text, 0x1b) {
+		if text = text[i+1:]; escapeAddresses(text) {
 			return true
-		case '[':
-			for len(text) > 0 && text[0]-' ' < 0x20 {
-				text = text[1:]
-			}
-			if len(text) > 0 && addresses(text[0]) {
-				return true
-			}
 		}
 	}
+	for i := from; ; i++ { // CSI in one byte
+		next := bytes.IndexByte(buf[i:], 0x9b)
+		if next < 0 {
+			return false
+		}
+		if i += next; !g.partOf(buf, i) && controlAddresses(buf[i+1:]) {
+			return true
+		}
+	}
+}
+
+func escapeAddresses(text []byte) bool {
+	return len(text) > 0 && (text[0] == 'M' || text[0] == '8' || text[0] == '[' && controlAddresses(text[1:]))
+}
+
+func controlAddresses(text []byte) bool {
+	for len(text) > 0 && text[0] < '@' && text[0] != 0x1b {
+		text = text[1:]
+	}
+	return len(text) > 0 && addresses(text[0])
 }
 
 // drawPast makes the screen, from what is known of the stream.

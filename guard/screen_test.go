@@ -82,6 +82,34 @@ func TestScreenBegins(t *testing.T) {
 	}
 }
 
+// The first sequence that moves the cursor is known whatever its form, and the value with it that it puts together.
+func TestScreenBeginsInTime(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	for _, c := range []struct {
+		back string
+		cut  int // after so many bytes of it, if any
+	}{
+		{"\x1b[1G", 0}, {"\x1b[1G", 2}, {"\x1b[1G", 1}, {"\x1b[1\x00G", 3}, {"\x1b[1\x00G", 0}, {"\x9b1G", 0}, {"\x9b1G", 1}, {"\xc2\x9b1G", 0}, {"\xc2\x9b1G", 1},
+		{"\x1b[u", 0}, {"\x1b[2Z", 0},
+	} {
+		g := guardOf(t, Options{Cols: 80, Rows: 24}, v)
+		before, hidden := "\x1b[s\x1b[7C", v[7:14]
+		if c.cut == 0 {
+			hidden = strings.Repeat("*", 7)
+		}
+		in := before + v[7:14] + c.back + v[:7] + "\r\n"
+		got := feed(g, in, true, func(rest int) int {
+			if rest == len(in) && c.cut > 0 {
+				return len(before) + 7 + c.cut
+			}
+			return rest
+		})
+		if want := before + hidden + c.back + strings.Repeat("*", 7) + "\r\n"; got != want {
+			t.Errorf("%q, cut after %d:\n got %q\nwant %q", c.back, c.cut, got, want)
+		}
+	}
+}
+
 // A value that is painted in any order is found, counted once, and masked from the eighth of its neighbours on; also
 // after the size of the terminal changed, in a pane, and beside a row that goes on.
 func TestScreenFinds(t *testing.T) {

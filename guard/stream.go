@@ -326,10 +326,10 @@ func (g *Guard) controlEnds(final byte) {
 }
 
 // addresses says whether the final byte of a control sequence moves the cursor to where the text that follows does not
-// continue the text before.
+// continue the text before, or shows a character again (REP).
 func addresses(c byte) bool {
 	switch c {
-	case '@', 'A', 'B', 'D', 'E', 'F', 'G', 'H', 'L', 'M', 'P', 'S', 'T', '`', 'd', 'f', 'r':
+	case '@', 'A', 'B', 'D', 'E', 'F', 'G', 'H', 'L', 'M', 'P', 'S', 'T', 'Z', '`', 'b', 'd', 'f', 'r', 'u':
 		return true
 	}
 	return false
