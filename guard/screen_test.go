@@ -266,6 +266,18 @@ func TestScreenMasksHeld(t *testing.T) {
 	}
 }
 
+// After a gigabyte places are counted anew, that of the character which can be repeated too.
+func TestScreenCountsAnew(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	g := onTerminal(t, 80, 24, v)
+	g.screen.now = 1 << 30
+	g.Process([]byte("\x1b[9;1H" + v[:1]))
+	again := "\x1b[b\x1b[20;1H.\x1b[9;3H"
+	if got, want := feed(g, again+v[1:20], false, atOnce), again+strings.Repeat("*", 19); got != want {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
 // Between two calls nothing that could be read as a piece of what the screen shows lies in its memory.
 func TestNothingStaysOnScreen(t *testing.T) {
 	v := random(newRand(41), base62, 40)
