@@ -1,7 +1,5 @@
 package guard
 
-import "bytes"
-
 // draw brings the screen up to date with the bytes of buf from the one of that index on, as they were printed. The bytes
 // before are held ones, which it has seen. There is a screen from the first byte on that moves the cursor.
 func (g *Guard) draw(buf []byte, from int) {
@@ -20,55 +18,6 @@ func (g *Guard) draw(buf []byte, from int) {
 	}
 	s.base = s.now - int32(from)
 	s.write(buf[from:])
-}
-
-// addressing says whether buf, from the byte of that index on, moves the cursor to where its text does not follow on.
-func (g *Guard) addressing(buf []byte, from int) bool {
-	text := buf[from:]
-	if g.state == escape && escapeAddresses(text) || g.state == control && controlAddresses(text) { // it was cut
-		return true
-	}
-	for i := bytes.IndexByte(text, 0x1b); i >= 0; i = bytes.IndexByte(text, 0x1b) {
-		if text = text[i+1:]; escapeAddresses(text) {
-			return true
-		}
-	}
-	for i := from; ; i++ { // CSI in one byte
-		next := bytes.IndexByte(buf[i:], 0x9b)
-		if next < 0 {
-			return false
-		}
-		if i += next; !g.partOf(buf, i) && controlAddresses(buf[i+1:]) {
-			return true
-		}
-	}
-}
-
-func escapeAddresses(text []byte) bool {
-	return len(text) > 0 && (text[0] == 'M' || text[0] == '8' || text[0] == '[' && controlAddresses(text[1:]))
-}
-
-func controlAddresses(text []byte) bool {
-	for len(text) > 0 && text[0] < '@' && text[0] != 0x1b {
-		text = text[1:]
-	}
-	return len(text) > 0 && addresses(text[0])
-}
-
-// drawPast makes the screen, from what is known of the stream.
-func (g *Guard) drawPast() {
-	g.screen = newScreen(g.hasher(), g.size[0], g.size[1])
-	if g.screen == nil {
-		g.size = [2]int{}
-		return
-	}
-	g.past.each(g.screen.write)
-	g.past = past{}
-	g.screen.leaving = g.lookAtRows
-	for y := range g.screen.rows { // all of it is written and gone
-		r := g.screen.row(y)
-		r.lo, r.hi = g.screen.cols, 0
-	}
 }
 
 // widest is how many characters a match may have.
@@ -156,7 +105,7 @@ func (g *Guard) lookAtParts(y int) {
 	}
 	for x := lo; x < hi; {
 		a, b := s.part(y, x)
-		if b-a >= minWidth && (s.parted(y-1, a, b) || s.parted(y+1, a, b)) && s.letters(y, 0, a)+s.letters(y, b, s.cols) > 0 {
+		if b-a >= minWidth && (s.parted(y-1, a, b) || s.parted(y+1, a, b)) && s.beside(y, a, b) {
 			g.lookAt(y, y, max(a, lo), min(b, hi), a, b)
 		}
 		x = b + 1
@@ -189,6 +138,12 @@ func (s *screen) parted(y, a, b int) bool {
 
 // code gives what stands in a cell, in the column x.
 func (s *screen) code(p, x int) byte { return (s.grid.text[p] ^ s.pad[x]) & cellCode }
+
+// beside says whether letters or digits stand between a part of a row and those of the rows that it may go on in: if none do,
+// the rows are read on as they are.
+func (s *screen) beside(y, a, b int) bool {
+	return s.letters(y, 0, a)+s.letters(y, b, s.cols) > 0 || y > 0 && s.letters(y-1, b, s.cols) > 0 || y+1 < s.rows && s.letters(y+1, 0, a) > 0
+}
 
 // letters counts the letters and digits of a row between two columns.
 func (s *screen) letters(y, a, b int) (n int) {

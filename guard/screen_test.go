@@ -197,6 +197,29 @@ func TestScreenKnowsWhatStandsBefore(t *testing.T) {
 	}
 }
 
+// A value that goes on in the next row of a pane is known where only one of the two has something beside it, whichever is
+// painted last.
+func TestScreenPaneBesideNothing(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	first, second := "\x1b[5;31H        "+v[:7], "\x1b[6;31H"+v[7:14]+" and"
+	lines := "\x1b[5;30H|\x1b[5;46H|\x1b[6;30H|\x1b[6;46H|"
+	for name, c := range map[string][3]string{
+		"first with text behind it":   {lines + "\x1b[5;47Htext", first, second},
+		"second with text before it":  {lines + "\x1b[6;20Htext", first, second},
+		"the same, the second first":  {lines + "\x1b[6;20Htext", second, first},
+		"the same with text behind":   {lines + "\x1b[5;47Htext", second, first},
+		"first with text on its left": {lines + "\x1b[5;20Htext", second, first},
+	} {
+		g := onTerminal(t, 80, 24, v)
+		feed(g, c[0], true, atOnce)
+		feed(g, c[1], true, atOnce)
+		out := feed(g, "\x1b[20;1Hother"+c[2], true, atOnce)
+		if !strings.Contains(out, strings.Repeat("*", 7)) {
+			t.Errorf("%s: %q", name, out)
+		}
+	}
+}
+
 // Behind the mark of a stored value the rest of it is masked, as long as the word goes on: words behind a piece of it are
 // not the rest.
 func TestScreenEndsWithWord(t *testing.T) {
