@@ -294,9 +294,10 @@ func (g *Guard) matchCells(closed bool) {
 type sight struct {
 	at    int32 // in the buffer
 	owner uint16
-	char  byte // what it painted
-	first bool // of its sighting
-	old   bool // the sighting: some cells of it had been found before
+	x     uint16 // column of the cell
+	char  byte   // what it painted, combined with pad: a list of sights is not in the arena
+	first bool   // of its sighting
+	old   bool   // the sighting: some cells of it had been found before
 }
 
 // sighted notes the bytes that painted the cells of the characters i to j of the lane, and symbols between them, as far
@@ -314,7 +315,7 @@ func (g *Guard) sighted(i, j int) {
 		}
 		s.grid.text[p] ^= cellHidden
 		if from := s.grid.from[p]; from >= s.base {
-			g.sights = append(g.sights, sight{at: from - s.base, owner: s.lane.hit[i] - 1, char: cell})
+			g.sights = append(g.sights, sight{at: from - s.base, owner: s.lane.hit[i] - 1, x: uint16(x), char: cell ^ s.pad[x]})
 		}
 	}
 	for k := i; k < j; k++ {
@@ -336,13 +337,14 @@ func (g *Guard) conceal(buf []byte, list []sight) {
 	owner := list[0].owner
 	known, fresh := list[0].old || g.counts[owner] != g.counted[owner], false
 	for _, s := range list {
+		char := s.char ^ g.screen.pad[s.x]
 		switch {
-		case buf[s.at] == s.char:
+		case buf[s.at] == char:
 			fresh = true
 			if g.mode != Warn {
 				mask(buf, int(s.at))
 			}
-		case class(s.char) < classSymbol:
+		case class(char) < classSymbol:
 			known = true
 		}
 	}

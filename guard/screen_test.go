@@ -344,3 +344,24 @@ func TestNothingStaysOfBigScreen(t *testing.T) {
 		}
 	}
 }
+
+// Nor does a list of what was found on the screen, which the garbage collector has.
+func TestNothingStaysInSights(t *testing.T) {
+	v := random(newRand(41), base62, 40)
+	g := onTerminal(t, 80, 24, v)
+	g.screen.base = g.screen.now
+	g.screen.write([]byte("\x1b[5;9H" + v[8:] + "\x1b[5;1H" + v[:8]))
+	g.lookAtRows(0, 24)
+	var kept []byte
+	for _, s := range g.sights {
+		kept = append(kept, s.char)
+	}
+	if len(kept) != len(v) {
+		t.Fatalf("%d characters noted, want %d", len(kept), len(v))
+	}
+	for j := 0; j+8 <= len(v); j++ {
+		if bytes.Contains(kept, []byte(v[j:j+8])) {
+			t.Errorf("%q is in the list", v[j:j+8])
+		}
+	}
+}
