@@ -194,7 +194,7 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 		g.lookOn()
 		enough := l.n + g.reach
 		s.take(last, hi, b, enough)
-		for y := last + 1; y < s.rows && l.n < enough && s.goesOn(y, a, b); y++ {
+		for y := last + 1; y < s.rows && l.n < enough && (y-last)*(b-a) <= scattered && s.goesOn(y, a, b); y++ {
 			s.take(y, a, b, enough)
 		}
 		l.trail |= gapEdge
@@ -206,16 +206,20 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 	l.n, l.seen, l.trail, l.owed = 0, 0, 0, 0
 }
 
+// scattered is how many cells are looked at for what stands before or behind others. More would be looked at each time where
+// hardly a letter stands.
+const scattered = 2048
+
 // before gives the row and the column to begin with, so that so many letters and digits stand before column lo of a row.
 func (s *screen) before(y, lo, a, b, need int) (row, column int) {
-	for {
+	for first := y; ; {
 		cells, pad := s.cells(y, a, lo)
 		for i := len(cells) - 1; i >= 0; i-- {
 			if need -= int(s.kinds[cells[i]^pad[i]]); need == 0 {
 				return y, a + i
 			}
 		}
-		if y == 0 || !s.goesOn(y-1, a, b) {
+		if y == 0 || (first-y)*(b-a) > scattered || !s.goesOn(y-1, a, b) {
 			return y, a
 		}
 		y, lo = y-1, b

@@ -365,3 +365,17 @@ func TestNothingStaysInSights(t *testing.T) {
 		}
 	}
 }
+
+// Where hardly a letter stands, no more than some rows are looked at for what is before a cell, each time that one is painted.
+func TestScreenLooksNotFar(t *testing.T) {
+	s := newOracle(t, 300, 100).s
+	s.write([]byte(strings.Repeat(strings.Repeat("-", 298)+"\r\n", 99) + "ab"))
+	if row, _ := s.before(99, 2, 0, 300, context+farthest); row < 99-scattered/300-1 {
+		t.Errorf("from row %d on, for one in row 99", row)
+	}
+	s = newOracle(t, 8, 100).s
+	s.write([]byte(strings.Repeat("word -\r\n", 99) + "ab"))
+	if row, column := s.before(99, 2, 0, 8, context+farthest); row != 79 || column != 2 {
+		t.Errorf("from row %d, column %d on, want the last of 80 letters", row, column)
+	}
+}
