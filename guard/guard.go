@@ -183,7 +183,7 @@ func (g *Guard) Process(buf []byte) []byte {
 	}
 	from := g.held
 	buf = g.join(buf)
-	g.uncover()
+	g.uncover(from == 0 && g.state != ground)
 	if g.size[0] > 0 {
 		copy(g.counted, g.counts)
 		g.draw(buf, from)
@@ -264,7 +264,7 @@ func (g *Guard) Flush() []byte {
 		return nil
 	}
 	buf := g.hold[:g.held]
-	g.uncover()
+	g.uncover(false)
 	for i := range g.lanes {
 		g.match(&g.lanes[i], buf, true)
 		g.maskHead(&g.lanes[i], buf)
@@ -276,8 +276,10 @@ func (g *Guard) Flush() []byte {
 	return buf
 }
 
-func (g *Guard) uncover() {
+// uncover makes the lanes readable. What is held begins with a character, other buffers may do so inside an escape sequence.
+func (g *Guard) uncover(cut bool) {
 	for i := range g.lanes {
+		g.lanes[i].cut = cut
 		g.lanes[i].uncover(g.pad[i*padWords:])
 	}
 }

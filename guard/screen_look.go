@@ -346,7 +346,7 @@ func (g *Guard) conceal(buf []byte, list []sight) {
 		case buf[s.at] == char:
 			fresh = true
 			if g.mode != Warn {
-				mask(buf, int(s.at))
+				mask(buf, int(s.at), g.lanes[shown].cut)
 			}
 		case class(char) < classSymbol:
 			known = true

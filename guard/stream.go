@@ -28,6 +28,7 @@ type lane struct {
 	owing  uint32           // whose they are
 	heads  [laneSize]uint8  // tables that have a head with the tag of the four characters from here on, a bit each
 	headed int              // up to here that is known of all that was asked for: see tagHeads
+	cut    bool             // the buffer begins inside an escape sequence
 	trail  gap              // gap after the last character: cells passed over, and gapEdge
 
 	phase   *[laneSize]uint8 // of base64: 1 + where in its group of four the character stands; 0: no base64
@@ -310,8 +311,7 @@ func (g *Guard) finalByte(c byte) {
 	case 'M':
 		g.addressed = true
 	case '8':
-		g.addressed = true
-		g.sets.unshift()
+		g.addressed, g.sets = true, charsets{}
 	}
 }
 
@@ -320,8 +320,10 @@ func (g *Guard) finalByte(c byte) {
 func (g *Guard) controlEnds(final byte) {
 	g.addressed = g.addressed || addresses(final)
 	switch final {
-	case 'l', 'p', 'u':
-		g.sets.unshift()
+	case 'l': // programs hide the cursor while they draw lines
+		g.sets.second, g.sets.graphic[0] = false, false
+	case 'p', 'u':
+		g.sets = charsets{}
 	}
 }
 
@@ -349,9 +351,6 @@ func (s *charsets) shifted() int {
 	}
 	return 0
 }
-
-// unshift shows letters again.
-func (s *charsets) unshift() { s.second, s.graphic[0] = false, false }
 
 // designate takes ESC ( F and ESC ) F.
 func (s *charsets) designate(middle, final byte) {
