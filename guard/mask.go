@@ -32,10 +32,10 @@ func mask(buf []byte, at int, cut bool) {
 }
 
 // endsSequence says whether the last letter of text is the final byte of an escape sequence, of which the beginning may have
-// been cut off.
+// been cut off. In one of more than 64 bytes it is not looked for.
 func endsSequence(text []byte, cut bool) bool {
 	i := len(text) - 2
-	for i >= 0 && text[i]-' ' < 0x20 { // parameters and intermediates
+	for i >= 0 && text[i] < '@' && text[i] != 0x1b && len(text)-i < 64 { // parameters, intermediates, controls
 		i--
 	}
 	switch {
