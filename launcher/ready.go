@@ -3,7 +3,7 @@ package launcher
 import (
 	"os"
 	"slices"
-	"syscall"
+	"time"
 
 	"ward/guard"
 )
@@ -62,13 +62,27 @@ func (s *session) interrupted(done <-chan struct{}) bool {
 			}
 			return false
 		case sig := <-s.signals:
-			switch sig {
-			case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
+			if ends(sig) {
 				s.cmd.Kill()
 				<-done
 				return true
 			}
 			others = append(others, sig)
+		}
+	}
+}
+
+// struck is asked when a launch fails, and says whether it was a signal that did it: what a terminal sends goes to stage
+// two and the resolver too, which may end by it before ward hears of it.
+func (s *session) struck() bool {
+	for {
+		select {
+		case sig := <-s.signals:
+			if ends(sig) {
+				return true
+			}
+		case <-time.After(10 * time.Millisecond):
+			return false
 		}
 	}
 }

@@ -49,3 +49,23 @@ func TestInterrupted(t *testing.T) {
 		})
 	}
 }
+
+// A launch that fails because a signal ended what it had started says that, and not what was missing then.
+func TestStruck(t *testing.T) {
+	for _, c := range []struct {
+		comes []os.Signal
+		want  bool
+	}{
+		{nil, false},
+		{[]os.Signal{syscall.SIGWINCH, syscall.SIGUSR1}, false},
+		{[]os.Signal{syscall.SIGWINCH, syscall.SIGINT}, true},
+	} {
+		s := newSession(nil, RunOptions{}, "")
+		for _, sig := range c.comes {
+			s.signals <- sig
+		}
+		if got := s.struck(); got != c.want {
+			t.Errorf("%v: %t, want %t", c.comes, got, c.want)
+		}
+	}
+}

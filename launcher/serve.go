@@ -36,6 +36,9 @@ func (s *session) serve() (code int, err error) {
 			}
 		case sig := <-s.signals:
 			s.forward(sig.(syscall.Signal))
+		case <-s.resumed: // ward runs already, but something inside may not
+			s.stops.resumed = time.Now()
+			s.cmd.Signal(syscall.SIGCONT, true)
 		case <-s.blocked:
 			s.blocked = nil
 			s.kill()
@@ -80,7 +83,12 @@ func (s *session) forward(sig syscall.Signal) {
 	case syscall.SIGPIPE:
 	case syscall.SIGWINCH:
 		s.resize()
-	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP:
+	case syscall.SIGTSTP:
+		s.cmd.Signal(sig, true)
+		if s.stops.ask() {
+			s.cmd.Signal(syscall.SIGCONT, true)
+		}
+	case syscall.SIGINT, syscall.SIGQUIT:
 		s.cmd.Signal(sig, true)
 	case syscall.SIGTERM, syscall.SIGHUP:
 		if s.ending != nil { // asked twice
@@ -93,32 +101,6 @@ func (s *session) forward(sig syscall.Signal) {
 	default:
 		s.cmd.Signal(sig, false)
 	}
-}
-
-// stopped follows the command into a stop: the terminal is given back, ward stops too, and the shell above has its
-// prompt. When ward goes on, so does the command.
-func (s *session) stopped() {
-	raw := s.console.isRaw()
-	s.settle() // while the terminal is as the output wants it
-	s.console.pause(true)
-	select {
-	case <-s.resumed: // of an earlier stop
-	default:
-	}
-	stopSelf(raw, s.resumed)
-	s.console.pause(false)
-	if s.console != nil {
-		if foreground() {
-			s.console.enter()
-			s.resize()
-		} else if raw {
-			s.console.behind()
-		}
-	}
-	for len(s.signals) > 0 { // one that came meanwhile is first: the command may end by itself once it goes on
-		s.forward((<-s.signals).(syscall.Signal))
-	}
-	s.cmd.Signal(syscall.SIGCONT, true)
 }
 
 // finish waits until the last byte of output is written. Everything inside has ended, so every stream ends too.
@@ -155,8 +137,7 @@ func (s *session) drain() {
 		case <-done:
 			return
 		case sig := <-s.signals:
-			switch sig {
-			case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
+			if ends(sig) {
 				s.abandoned = true
 				return
 			}

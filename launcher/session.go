@@ -72,7 +72,8 @@ type session struct {
 	served     *broker.Server
 
 	signals   chan os.Signal
-	resumed   chan os.Signal         // SIGCONT
+	resumed   chan os.Signal // SIGCONT
+	stops     stops
 	under     map[string]fs.FileInfo // what the masks lie on: see covered
 	abandoned bool                   // output is still being written, and nobody waits for it
 }
@@ -103,6 +104,8 @@ func (s *session) run() (code int, err error) {
 		s.cmd.Kill()
 		var exec *sandbox.ExecError
 		switch {
+		case s.struck():
+			return ExitLaunch, errInterrupted
 		case errors.As(err, &exec) && exec.Errno == syscall.ENOENT:
 			return 127, err
 		case errors.As(err, &exec):

@@ -54,19 +54,18 @@ func (c control) send(kind byte, body []byte, fds ...int) error {
 	}
 }
 
-// receive blocks for one packet. io.EOF: the other side is gone.
+// receive blocks for one packet. io.EOF: the other side is gone, and all that it sent was received. Where it closed its end
+// with a packet unread, as a signal that came while the command ended, the kernel reports ECONNRESET once, before what the
+// other side had sent (unix_release_sock and __skb_wait_for_more_packets).
 func (c control) receive() (kind byte, body []byte, fd int, err error) {
 	buf := make([]byte, 16<<10)
 	oob := make([]byte, unix.CmsgSpace(4))
 	var n, oobn int
 	for {
 		n, oobn, _, _, err = unix.Recvmsg(c.fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
+		if err != unix.EINTR && err != unix.ECONNRESET {
 			break
 		}
-	}
-	if errors.Is(err, unix.ECONNRESET) {
-		err = io.EOF
 	}
 	if err != nil {
 		return 0, nil, -1, err
