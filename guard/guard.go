@@ -183,7 +183,8 @@ func (g *Guard) Process(buf []byte) []byte {
 	}
 	from := g.held
 	buf = g.join(buf)
-	g.uncover(from == 0 && g.state != ground)
+	g.uncover()
+	g.lanes[shown].cut = from == 0 && g.state != ground // what is held begins with a character
 	if g.size[0] > 0 {
 		copy(g.counted, g.counts)
 		g.draw(buf, from)
@@ -264,7 +265,8 @@ func (g *Guard) Flush() []byte {
 		return nil
 	}
 	buf := g.hold[:g.held]
-	g.uncover(false)
+	g.uncover()
+	g.lanes[shown].cut = false
 	for i := range g.lanes {
 		g.match(&g.lanes[i], buf, true)
 		g.maskHead(&g.lanes[i], buf)
@@ -276,10 +278,8 @@ func (g *Guard) Flush() []byte {
 	return buf
 }
 
-// uncover makes the lanes readable. What is held begins with a character, other buffers may do so inside an escape sequence.
-func (g *Guard) uncover(cut bool) {
+func (g *Guard) uncover() {
 	for i := range g.lanes {
-		g.lanes[i].cut = cut
 		g.lanes[i].uncover(g.pad[i*padWords:])
 	}
 }
