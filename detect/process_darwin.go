@@ -41,16 +41,7 @@ func readProcess(pid int) (Process, error) {
 			p.Exe = resolved
 		}
 	}
-	// Where a process stands is not told without cgo, so a relative script
-	// stays unresolved.
-	p.Script = p.script(func(script string) string {
-		if !filepath.IsAbs(script) {
-			return ""
-		}
-		if resolved, err := filepath.EvalSymlinks(script); err == nil {
-			return resolved
-		}
-		return ""
-	})
+	// Where a process stands is not told without cgo.
+	p.Script = p.script(func() (string, error) { return "", errors.ErrUnsupported })
 	return p, nil
 }

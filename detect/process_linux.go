@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -38,7 +37,8 @@ func readProcess(pid int) (Process, error) {
 		p.Exe = strings.TrimSuffix(exe, " (deleted)")
 	}
 	p.Argv = readArgv(dir)
-	p.Script = p.script(func(script string) string { return resolve(dir, script) })
+	// A process in a container has another root; its file is not looked for there.
+	p.Script = p.script(func() (string, error) { return os.Readlink(dir + "/cwd") })
 	again, err := readStat(dir)
 	if err != nil {
 		return Process{}, gone(pid, err)
@@ -120,21 +120,4 @@ func parseArgv(data []byte) []string {
 		return nil
 	}
 	return strings.Split(text, "\x00")
-}
-
-// resolve gives a script's file as the process sees it, or "". A process in
-// a container has another root; its file is not looked for there.
-func resolve(dir, script string) string {
-	if !filepath.IsAbs(script) {
-		cwd, err := os.Readlink(dir + "/cwd")
-		if err != nil {
-			return ""
-		}
-		script = filepath.Join(cwd, script)
-	}
-	resolved, err := filepath.EvalSymlinks(script)
-	if err != nil {
-		return ""
-	}
-	return resolved
 }

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -146,9 +147,10 @@ func parsePython(rest []string) run {
 	return run{}
 }
 
-// script gives the file that an interpreter runs, resolved by a function that
-// gives "" where it cannot; "" for other programs.
-func (p Process) script(resolve func(string) string) string {
+// script gives the file that an interpreter runs, with its links resolved; ""
+// for other programs, and where it cannot be found. cwd tells where the process
+// stands, which a relative file begins at.
+func (p Process) script(cwd func() (string, error)) string {
 	k := interpreter(p.Exe)
 	if k == 0 {
 		return ""
@@ -157,5 +159,16 @@ func (p Process) script(resolve func(string) string) string {
 	if script == "" {
 		return ""
 	}
-	return resolve(script)
+	if !filepath.IsAbs(script) {
+		dir, err := cwd()
+		if err != nil {
+			return ""
+		}
+		script = filepath.Join(dir, script)
+	}
+	resolved, err := filepath.EvalSymlinks(script)
+	if err != nil {
+		return ""
+	}
+	return resolved
 }

@@ -126,9 +126,11 @@ func (t signatureTable) match(p Process) (*signature, string) {
 		candidates = append(candidates, p.Script, run.script)
 		// A program that an interpreter runs can call itself anything; most
 		// that do so give their own name.
-		candidates = append(candidates, p.title(), firstWord(p.title()))
+		word, _, _ := strings.Cut(p.title(), " ")
+		candidates = append(candidates, p.title(), word)
 		module = run.module
 	}
+	top, _, _ := strings.Cut(module, ".")
 	for i := range t {
 		s := &t[i]
 		for _, c := range candidates {
@@ -136,7 +138,7 @@ func (t signatureTable) match(p Process) (*signature, string) {
 				return s, c
 			}
 		}
-		if slices.Contains(s.modules, topModule(module)) {
+		if slices.Contains(s.modules, top) {
 			return s, file + " -m " + module
 		}
 	}
@@ -183,14 +185,4 @@ func (p Process) title() string {
 		return p.Argv[0]
 	}
 	return p.Name
-}
-
-func firstWord(s string) string {
-	word, _, _ := strings.Cut(s, " ")
-	return word
-}
-
-func topModule(module string) string {
-	top, _, _ := strings.Cut(module, ".")
-	return top
 }

@@ -205,3 +205,64 @@ func TestHoldAfterBackspaces(t *testing.T) {
 		t.Errorf("the eighth to the eleventh character came out as %q", out)
 	}
 }
+
+// A value matched whole stands by itself where a control that takes no place is beside it, and as all of what is put on the
+// clipboard. In UTF-16 such a control stands behind each character.
+func TestWholeByItself(t *testing.T) {
+	const v, stars = "Summer2024", "**********"
+	wide := func(text string) string { return strings.Join(strings.Split(text, ""), "\x00") }
+	clip := func(text string) string { return "\x1b]52;c;" + base64Of(text) }
+	for _, c := range [][2]string{
+		{"PW=" + v + "\x00HOME=/", "PW=" + stars + "\x00HOME=/"},
+		{"a\x00" + v + "\x00b", "a\x00" + stars + "\x00b"},
+		{v + "\vnext", stars + "\vnext"},
+		{v + "\x005", stars + "\x005"},
+		{"my" + v, "my" + v},
+		{wide(" " + v + " "), wide(" " + stars + " ")},
+		{wide(" " + v + "5 my" + v), wide(" " + v + "5 my" + v)},
+		{clip(v) + "\a", clip(stars) + "\a"},
+		{clip(v) + "\x1b\\next", clip(stars) + "\x1b\\next"},
+		{clip("my"+v) + "\a", clip("my"+v) + "\a"},
+	} {
+		held := 0 // bytes before it are not
+		if strings.HasPrefix(c[0], clip("")) {
+			held = len(clip("")) + 6
+		}
+		for at := range len(c[0]) { // cut there, if at all
+			if 0 < at && at < held {
+				continue
+			}
+			got := feed(guardOf(t, Options{}, v), c[0], false, func(rest int) int {
+				if rest == len(c[0]) && at > 0 {
+					return at
+				}
+				return rest
+			})
+			if n := readable(t, c[0], c[1], got); at == 0 && n > 0 {
+				t.Errorf("%q became %q", c[0], got)
+			}
+		}
+	}
+}
+
+// A letter that ends an escape sequence is none that a backspace strikes over, wherever the two are cut.
+func TestBackspaceBehindSequence(t *testing.T) {
+	v := random(newRand(7), base62, 40)
+	for _, before := range []string{"\x1b[u\b", "a\x1b[0;1J\b", "\x1b[5\r;5H\b", "\x1bE\b", "\x1b(B\b", "\x9bK\b", "\xc2\x9b2K\b", "[K\b", "12K\b", "K\b"} {
+		in, want := before+v, before+strings.Repeat("*", 40)
+		if i := strings.IndexByte(before, 'K'); i >= 0 && !strings.Contains(before, "\x9b") {
+			want = strings.Replace(want, "K", "*", 1)
+		}
+		for at := range len(in) {
+			got := feed(guardOf(t, Options{}, v), in, false, func(rest int) int {
+				if rest == len(in) && at > 0 {
+					return at
+				}
+				return rest
+			})
+			if n := readable(t, in, want, got); n > 8 || at == 0 && n > 0 {
+				t.Errorf("%q, cut at %d, became %q", in, at, got)
+			}
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package guard
 
-import "unicode/utf8"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // form is a squeezed text that stands for a value in some encoding.
 type form struct {
@@ -59,11 +63,9 @@ func encodings() []encoding {
 		{"0xXX lists", []int{40, 64}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "0x", "0123456789abcdef") }},
 		{`\u00XX`, []int{40, 64}, 1, false, false, func(f, _ *form, raw []byte) { f.hex(raw, "u00", "0123456789abcdef") }},
 		{"decimal lists, &#DD;", []int{24, 40}, 1, false, false, func(f, _ *form, raw []byte) { f.decimal(raw) }},
-		{"JSON, Go and JavaScript strings", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, jsonEscape) }},
-		{"reserved characters as %XX", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, percentEscape) }},
-		{"reserved characters as %xx", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, percentLower) }},
-		{"HTML", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, htmlEscape) }},
-		{"HTML with numbers", escaped, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, htmlNumbers) }},
+	}
+	for _, write := range spellings() {
+		list = append(list, encoding{"some characters", []int{8, 12, 16, 24}, 1, false, false, func(f, _ *form, raw []byte) { f.escape(raw, write) }})
 	}
 	for at := range 3 {
 		list = append(list, encoding{"base64", []int{12, 16, 24}, 1, true, at > 0, func(f, _ *form, raw []byte) { f.base64(raw, at, false) }})
@@ -86,10 +88,14 @@ func (m *maker) encode(part stretch, s *squeezed, picked []place, fromStart bool
 	f, spare := newForm(len(part.text)), newForm(len(part.text))
 	defer f.wipe()
 	defer spare.wipe()
+	var taken []uint64
 	for _, e := range encodings() {
 		f.reset()
 		e.write(f, spare, part.text)
-		m.take(f, e, need, part, fromStart)
+		if tag := m.hash.tag(f.text[:f.n]); !slices.Contains(taken, tag) {
+			taken = append(taken, tag)
+			m.take(f, e, need, part, fromStart)
+		}
 	}
 	m.turned(s, picked)
 }
@@ -251,11 +257,38 @@ func (f *form) through(inner *form, n int) {
 	}
 }
 
-// escaped are the widths of windows with an escape in them.
-var escaped = []int{8, 12, 16, 24}
+// spelling gives the letters that stand for the first character of a text, none if it stands for itself, and its size.
+type spelling func(rest []byte) (letters string, size int)
+
+// spellings are how programs write what cannot stand everywhere. They do not agree on what that is.
+func spellings() (list []spelling) {
+	for _, c := range [...]struct{ digits, more string }{
+		{lowerHex, "<>&"},      // Go
+		{lowerHex, "<>&'="},    // Gson
+		{upperHex, "<>&'\""},   // PHP
+		{upperHex, "<>&'\"+`"}, // .NET
+	} {
+		list = append(list, jsonEscape(c.digits, c.more))
+	}
+	for _, c := range [...]struct{ digits, safe string }{
+		{upperHex, ""},               // curl
+		{upperHex, "/"},              // Python
+		{upperHex, "!*'()"},          // JavaScript
+		{upperHex, "$&+,;="},         // Go, in the password of an address
+		{upperHex, "!*'()$&+,;=:@/"}, // all that may stand in a path (RFC 3986 §3.3)
+		{lowerHex, ""},
+		{lowerHex, "!*()"}, // .NET
+	} {
+		list = append(list, percentEscape(c.digits, c.safe))
+	}
+	for _, quotes := range [...][2]string{{"quot", "apos"}, {"quot", "39"}, {"quot", "x27"}, {"34", "39"}} {
+		list = append(list, htmlEscape(quotes[0], quotes[1]))
+	}
+	return list
+}
 
 // escape writes raw with what escape gives for its bytes.
-func (f *form) escape(raw []byte, escape func(rest []byte) (letters string, size int)) {
+func (f *form) escape(raw []byte, escape spelling) {
 	own := 0
 	for i := 0; i < len(raw); {
 		letters, size := escape(raw[i:])
@@ -281,68 +314,53 @@ func (f *form) escape(raw []byte, escape func(rest []byte) (letters string, size
 
 const upperHex, lowerHex = "0123456789ABCDEF", "0123456789abcdef"
 
-// jsonEscape gives the letters that JSON, and the languages that it comes from,
-// write for a control character, for what HTML would take for its own, and for
-// what is not ASCII.
-func jsonEscape(rest []byte) (string, int) {
-	switch c := rest[0]; {
-	case c == '\n':
-		return "n", 1
-	case c == '\r':
-		return "r", 1
-	case c == '\t':
-		return "t", 1
-	case c < ' ' || c == '<' || c == '>' || c == '&':
-		return "u00" + lowerHex[c>>4:c>>4+1] + lowerHex[c&15:c&15+1], 1
-	case c >= utf8.RuneSelf:
-		r, size := utf8.DecodeRune(rest)
-		if size > 1 && r < 0x10000 {
-			return "u" + string([]byte{lowerHex[r>>12], lowerHex[r>>8&15], lowerHex[r>>4&15], lowerHex[r&15]}), size
+// jsonEscape writes control characters, some others and what is not ASCII as JSON does, and the languages that it comes from.
+func jsonEscape(digits, more string) spelling {
+	return func(rest []byte) (string, int) {
+		switch c := rest[0]; {
+		case c == '\n':
+			return "n", 1
+		case c == '\r':
+			return "r", 1
+		case c == '\t':
+			return "t", 1
+		case c < ' ' || strings.IndexByte(more, c) >= 0:
+			return "u00" + string([]byte{digits[c>>4], digits[c&15]}), 1
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(rest)
+			if size > 1 && r < 0x10000 {
+				return "u" + string([]byte{digits[r>>12], digits[r>>8&15], digits[r>>4&15], digits[r&15]}), size
+			}
 		}
-	}
-	return "", 1
-}
-
-func percentEscape(rest []byte) (string, int) {
-	switch c := rest[0]; {
-	case class(c) < classSymbol || c == '-' || c == '_' || c == '.' || c == '~':
 		return "", 1
-	default:
-		return upperHex[c>>4:c>>4+1] + upperHex[c&15:c&15+1], 1
 	}
 }
 
-func percentLower(rest []byte) (string, int) {
-	switch c := rest[0]; {
-	case class(c) < classSymbol || c == '-' || c == '_' || c == '.' || c == '~':
+// percentEscape writes all as %XX but letters, digits, -_.~ and what is said to be safe.
+func percentEscape(digits, safe string) spelling {
+	return func(rest []byte) (string, int) {
+		c := rest[0]
+		if class(c) < classSymbol || strings.IndexByte("-_.~", c) >= 0 || strings.IndexByte(safe, c) >= 0 {
+			return "", 1
+		}
+		return string([]byte{digits[c>>4], digits[c&15]}), 1
+	}
+}
+
+func htmlEscape(quote, apostrophe string) spelling {
+	return func(rest []byte) (string, int) {
+		switch rest[0] {
+		case '&':
+			return "amp", 1
+		case '<':
+			return "lt", 1
+		case '>':
+			return "gt", 1
+		case '"':
+			return quote, 1
+		case '\'':
+			return apostrophe, 1
+		}
 		return "", 1
-	default:
-		return lowerHex[c>>4:c>>4+1] + lowerHex[c&15:c&15+1], 1
 	}
-}
-
-func htmlEscape(rest []byte) (string, int) {
-	switch rest[0] {
-	case '&':
-		return "amp", 1
-	case '<':
-		return "lt", 1
-	case '>':
-		return "gt", 1
-	case '"':
-		return "quot", 1
-	case '\'':
-		return "apos", 1
-	}
-	return "", 1
-}
-
-func htmlNumbers(rest []byte) (string, int) {
-	switch rest[0] {
-	case '"':
-		return "34", 1
-	case '\'':
-		return "39", 1
-	}
-	return htmlEscape(rest)
 }

@@ -140,10 +140,16 @@ func extra(in string) int {
 	return 0
 }
 
-// Characters that have to be escaped somewhere do not hide the others.
+// Characters that have to be escaped somewhere do not hide the others, few or many as there are between.
 func TestEscapes(t *testing.T) {
+	for _, apart := range []int{4, 7} {
+		testEscapes(t, apart)
+	}
+}
+
+func testEscapes(t *testing.T, apart int) {
 	r := newRand(62)
-	piece := func() string { return random(r, base62, 7) }
+	piece := func() string { return random(r, base62, apart) }
 	var b strings.Builder
 	for _, c := range []string{"<", "&", "/", "\"", "'", "$", "%", "+", "\n", ">", "\\", "é", "!", "(", "@"} {
 		b.WriteString(piece() + c)
@@ -161,6 +167,15 @@ func TestEscapes(t *testing.T) {
 		"query":                       url.QueryEscape(value),
 		"component":                   strings.NewReplacer("%21", "!", "%28", "(", "%27", "'").Replace(url.QueryEscape(value)),
 		"query in lower case":         lowerPercent(url.QueryEscape(value)),
+		"component in lower case":     strings.NewReplacer("%21", "!", "%28", "(").Replace(lowerPercent(url.QueryEscape(value))),
+		"quote of Python":             strings.ReplaceAll(url.QueryEscape(value), "%2F", "/"),
+		"path":                        strings.NewReplacer("%21", "!", "%28", "(", "%27", "'", "%24", "$", "%26", "&", "%2B", "+", "%40", "@", "%2F", "/").Replace(url.QueryEscape(value)),
+		"password of an address":      url.UserPassword("", value).String(),
+		"JSON of .NET":                strings.NewReplacer(`\"`, `\u0022`, "<", `\u003C`, ">", `\u003E`, "&", `\u0026`, "'", `\u0027`, "+", `\u002B`, "é", `\u00E9`).Replace(plainJSON),
+		"JSON of PHP":                 strings.NewReplacer(`\"`, `\u0022`, "<", `\u003C`, ">", `\u003E`, "&", `\u0026`, "'", `\u0027`).Replace(plainJSON),
+		"JSON of Gson":                strings.NewReplacer("<", `\u003c`, ">", `\u003e`, "&", `\u0026`, "'", `\u0027`).Replace(plainJSON),
+		"HTML of Python":              strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#x27;").Replace(value),
+		"HTML of PHP":                 strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(value),
 		"HTML":                        html.EscapeString(value),
 		"XML":                         strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;").Replace(value),
 		"shell":                       "'" + strings.ReplaceAll(value, "'", `'\''`) + "'",
@@ -171,13 +186,13 @@ func TestEscapes(t *testing.T) {
 	} {
 		got := feed(guardOf(t, Options{}, value), in, false, atOnce)
 		var left []string
-		for i := 0; i+5 <= len(value); i++ {
-			if p := value[i : i+5]; lettersOf(p) == 5 && strings.Contains(got, p) {
+		for i, n := 0, min(apart, 5); i+n <= len(value); i++ {
+			if p := value[i : i+n]; lettersOf(p) == n && strings.Contains(got, p) {
 				left = append(left, p)
 			}
 		}
 		if len(left) > 0 {
-			t.Errorf("%s: %q can be read in %q", name, slices.Compact(left), got)
+			t.Errorf("%s, %d apart: %q can be read in %q", name, apart, slices.Compact(left), got)
 		}
 	}
 }

@@ -99,9 +99,14 @@ func Fingerprint(key Key, name string, value []byte) Print {
 	m := maker{hash: newHasher(key), p: Print{Name: name}}
 	split := parts(value)
 	for _, part := range split {
-		m.add(part)
+		before := m.count
+		if m.add(part); m.count == before && part.claim == claimPassword && len(m.p.groups) < maxWidth && m.whole(part.text) == asWhole {
+			m.p.cover = asWhole
+		}
 	}
-	if m.count == 0 {
+	if m.count > 0 {
+		m.p.cover = byWindows
+	} else if m.p.cover != asWhole {
 		m.addWhole(value, split)
 	}
 	for _, part := range split {
@@ -245,7 +250,7 @@ func (m *maker) pieces(text []byte, picked []place) {
 func (m *maker) addWhole(value []byte, split []stretch) {
 	m.p.cover = m.whole(value)
 	for _, part := range split {
-		if part.secret && m.p.cover != asWhole {
+		if part.claim > claimNothing && m.p.cover != asWhole {
 			m.p.cover = m.whole(part.text)
 		}
 	}
@@ -268,9 +273,11 @@ func (m *maker) whole(text []byte) cover {
 			anchors = append(anchors, m.hash.piece(le64(s.text[n-minWidth:])>>(8*i)))
 		}
 		m.p.groups = append(m.p.groups, group{uint8(n), true, []window{w}, anchors})
-		h := m.hash.newHead(s.text, n)
-		h.whole = true
-		m.p.heads = append(m.p.heads, h)
+		if len(m.p.heads) < maxHeads {
+			h := m.hash.newHead(s.text, n)
+			h.whole = true
+			m.p.heads = append(m.p.heads, h)
+		}
 		return asWhole
 	}
 }

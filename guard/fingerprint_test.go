@@ -148,6 +148,8 @@ func TestParts(t *testing.T) {
 		{"redis://:abc@cache:6379/0", "0|abc*"},
 		{"see https://host/x", "see https://host/x"},
 		{`{"type":"x","private_key":"-----BEGIN K-----\nabc\ndef\n-----END K-----\n","n":1,"list":["y",{"token":"sk-ant-api03-z"}]}`, "x|abc*|def*|y|z*"},
+		{`{"password":"a\"b\\c\/d\u0041e\tf","url":"redis:\/\/:abc@cache\/0"}`, "a\"b\\c/dAe\tf*|0|abc*"},
+		{`{"key":"-----BEGIN K-----\nab\/c\nde\n-----END K-----\n"}`, "ab/c\nde\n*"},
 		{`{"broken":"x`, `{"broken":"x`},
 		{"Server=tcp:db,1433;User ID=me;Password=abc;Encrypt=True", "tcp:db,1433|me|abc*|True"},
 		{"AccountName=me;AccountKey=abc==;EndpointSuffix=core", "me|abc==*|core"},
@@ -158,7 +160,7 @@ func TestParts(t *testing.T) {
 		var got []string
 		for _, p := range parts([]byte(c.value)) {
 			text := string(p.text)
-			if p.secret {
+			if p.claim > claimNothing {
 				text += "*"
 			}
 			got = append(got, text)
@@ -193,5 +195,21 @@ func TestNotPrinted(t *testing.T) {
 	}
 	if again, _ := Fingerprint(other, "NAME", []byte(fuzzValue)).AppendBinary(nil); bytes.Equal(frame[len(frame)-100:], again[len(again)-100:]) {
 		t.Error("two keys give the same print")
+	}
+}
+
+// However many passwords a value holds, its print can be sent.
+func TestManyPasswords(t *testing.T) {
+	r := newRand(5)
+	list := make([]string, 600)
+	for i := range 300 {
+		list[i], list[300+i] = fmt.Sprintf(`{"key":"%s"}`, random(r, base62, 20)), fmt.Sprintf(`{"password":"Summer%dx"}`, 2000+i)
+	}
+	frame, err := Fingerprint(testKey, "NAME", []byte("["+strings.Join(list, ",")+"]")).AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadPrint(bytes.NewReader(frame)); err != nil {
+		t.Error(err)
 	}
 }

@@ -184,6 +184,7 @@ func (g *Guard) Process(buf []byte) []byte {
 	from := g.held
 	buf = g.join(buf)
 	g.uncover()
+	g.lanes[shown].cut = from == 0 && g.state != ground // what is held begins with a character
 	if g.size[0] > 0 {
 		copy(g.counted, g.counts)
 		g.draw(buf, from)
@@ -265,6 +266,7 @@ func (g *Guard) Flush() []byte {
 	}
 	buf := g.hold[:g.held]
 	g.uncover()
+	g.lanes[shown].cut = false
 	for i := range g.lanes {
 		g.match(&g.lanes[i], buf, true)
 		g.maskHead(&g.lanes[i], buf)

@@ -37,14 +37,17 @@ func (h *hasher) eight(text []byte) uint16 { return uint16(siphash(h.k1, h.k0, t
 // characters may be the head of a value, or symbols inside one. A string that
 // is not at its end yet has a text of its own, and interrupts the one shown.
 func (g *Guard) holdFrom(buf []byte) int {
-	at, current := len(buf), shown
+	at, current, last := len(buf), shown, shown
 	if g.state == str {
-		current = said
+		current, last = said, copied
 	}
-	for i := range g.lanes[:current+1] {
+	for i := range g.lanes[:last+1] {
 		l := &g.lanes[i]
 		if start, _, _ := g.headOf(l); start < l.n {
 			at = min(at, int(l.pos[max(start, l.live)]))
+			if l.decoded && at > 0 { // where its first bits are
+				at--
+			}
 		}
 	}
 	if at < len(buf) {

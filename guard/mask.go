@@ -12,7 +12,7 @@ func (l *lane) mask(buf []byte, i int) {
 	at := int(l.pos[i])
 	switch {
 	case l.phase == nil || l.phase[i] == 0:
-		mask(buf, at)
+		mask(buf, at, l.cut)
 	case l.decoded:
 		maskDecoded(buf, at, l.phase[i])
 	default:
@@ -24,11 +24,27 @@ func (l *lane) mask(buf []byte, i int) {
 // make bold text by printing a character, a backspace, and it again. A character
 // that spells another one keeps the form of it, so that whoever reads JSON or an
 // address after the guard still can.
-func mask(buf []byte, at int) {
+func mask(buf []byte, at int, cut bool) {
 	buf[at] = spelled(buf, at)
-	for ; at >= 2 && buf[at-1] == '\b' && class(buf[at-2]) < classSymbol; at -= 2 {
+	for ; at >= 2 && buf[at-1] == '\b' && class(buf[at-2]) < classSymbol && !endsSequence(buf[:at-1], cut); at -= 2 {
 		buf[at-2] = fillByte
 	}
+}
+
+// endsSequence says whether the last letter of text is the final byte of an escape sequence, of which the beginning may have
+// been cut off. In one of more than 64 bytes it is not looked for.
+func endsSequence(text []byte, cut bool) bool {
+	i := len(text) - 2
+	for i >= 0 && text[i] < '@' && text[i] != 0x1b && len(text)-i < 64 { // parameters, intermediates, controls
+		i--
+	}
+	switch {
+	case i < 0 || i == 0 && text[i] == '[':
+		return cut
+	case text[i] == '[':
+		return text[i-1] == 0x1b
+	}
+	return text[i] == 0x1b || text[i] == 0x9b
 }
 
 // longestSpelling is how far before one of its characters a spelling can begin: "\u0041", "&#x41;".

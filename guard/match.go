@@ -38,8 +38,8 @@ func (g *Guard) match(l *lane, buf []byte, closed bool) (met bool) {
 func (g *Guard) judge(l *lane, buf []byte, t *table, s span, closed bool) {
 	switch {
 	case s.owner&flagBound != 0:
-		ends := s.end < l.n && l.before(s.end) != 0 || s.end == l.n && (l.trail != 0 || closed)
-		if !ends || l.before(s.start) == 0 {
+		ends := s.end < l.n && l.apart(buf, s.end, s.end-2) || s.end == l.n && (l.trail != 0 || closed)
+		if !ends || !l.apart(buf, s.start, s.start) {
 			return
 		}
 		s.owner &^= flagBound
@@ -67,6 +67,16 @@ func (g *Guard) judge(l *lane, buf []byte, t *table, s span, closed bool) {
 	if s.reach != 0 {
 		g.extend(l, buf, s)
 	}
+}
+
+// apart reports whether a word may end before character i: something stands there, or a control that takes no place, as
+// the NUL between variables does. It is not so where such a control is behind each character, as in UTF-16: behind next, too.
+func (l *lane) apart(buf []byte, i, next int) bool {
+	if i == 0 || l.before(i) != 0 {
+		return true
+	}
+	at := int(l.pos[i]) - 1
+	return !l.cells && !l.decoded && at > int(l.pos[i-1]) && l.pos[next+1]-l.pos[next] == 1 && (at < 0 || inert>>buf[at]&1 != 0)
 }
 
 // dense reports whether the text before character i is one long run of letters

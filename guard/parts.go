@@ -1,20 +1,32 @@
 package guard
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // stretch is a piece of a value.
 type stretch struct {
 	text   []byte
-	inner  bool // a letter or digit of the value stands right before it
-	secret bool // what the value is said to hold it for, by its place or its name
-	copied bool // text is a copy, to be wiped
+	inner  bool     // a letter or digit of the value stands right before it
+	claim  claim    // what the value is said to hold it for, by its place or its name
+	copies [][]byte // of the value, to be wiped: it and those behind it are of one
 }
 
 func (s stretch) wipe() {
-	if s.copied {
-		clear(s.text)
+	for _, text := range s.copies {
+		clear(text)
 	}
 }
+
+// claim is what something is said to be. A password that a person thought out may have no piece that could be known.
+type claim uint8
+
+const (
+	claimNothing claim = iota
+	claimSecret
+	claimPassword
+)
 
 // parts gives those stretches of value that are secret, as slices of it: past
 // vendors' prefixes, what is inside a PEM file, the signature of a JSON Web
@@ -27,9 +39,9 @@ func parts(value []byte) []stretch {
 }
 
 type splitter struct {
-	found  []stretch
-	inner  bool
-	secret bool
+	found []stretch
+	inner bool
+	claim claim
 }
 
 const deepest = 4 // composites in composites
@@ -70,11 +82,11 @@ func (p *splitter) plain(text []byte) {
 	for _, infix := range infixes {
 		before, after, cut := bytes.Cut(rest, []byte(infix))
 		if cut {
-			p.found = append(p.found, stretch{text: before, inner: inner, secret: p.secret})
+			p.found = append(p.found, stretch{text: before, inner: inner, claim: p.claim})
 			rest, inner = after, class(infix[len(infix)-1]) < classSymbol
 		}
 	}
-	p.found = append(p.found, stretch{text: rest, inner: inner, secret: p.secret})
+	p.found = append(p.found, stretch{text: rest, inner: inner, claim: p.claim})
 }
 
 // armoured takes what is between the first and last lines of PEM files. A
@@ -99,20 +111,27 @@ func (p *splitter) armoured(value []byte) {
 			p.plain(part)
 			continue
 		}
-		first := len(p.found)
-		p.plain(bytes.TrimSpace(bytes.ReplaceAll(part, []byte(`\n`), []byte("\n"))))
-		for i := first; i < len(p.found); i++ {
-			p.found[i].copied = true
-		}
+		lines := bytes.ReplaceAll(part, []byte(`\n`), []byte("\n"))
+		p.copied(lines, func() { p.plain(bytes.TrimSpace(lines)) })
 	}
 }
 
+// copied takes what f finds in a copy of a part of the value.
+func (p *splitter) copied(text []byte, f func()) {
+	first := len(p.found)
+	if f(); first == len(p.found) {
+		clear(text)
+		return
+	}
+	p.found[first].copies = append(p.found[first].copies, text)
+}
+
 // json takes the strings of a document that are no names. Where one is written
-// with escapes, its pieces between them are taken.
+// with escapes it is taken as it is meant.
 func (p *splitter) json(text []byte, depth int) bool {
 	type leaf struct {
-		text   []byte
-		secret bool
+		text  []byte
+		claim claim
 	}
 	var leaves []leaf
 	name := ""
@@ -134,17 +153,29 @@ func (p *splitter) json(text []byte, depth int) bool {
 			name = string(inside)
 			continue
 		}
-		leaves = append(leaves, leaf{inside, saysSecret(name)})
+		leaves = append(leaves, leaf{inside, claimOf(name)})
 	}
 	for _, l := range leaves {
-		p.under(l.secret, func() { p.unescaped(l.text, depth) })
+		p.under(l.claim, func() { p.unescaped(l.text, depth) })
 	}
 	return len(leaves) > 0
 }
 
-// unescaped splits the inside of a JSON string, at each escape if it has some:
-// a PEM file in a document has one at the end of each line.
+// unescaped splits the inside of a JSON string, at the ends of its lines if no
+// other escapes are in it: a PEM file in a document has one behind each line.
 func (p *splitter) unescaped(text []byte, depth int) {
+	for rest := text; ; {
+		at := bytes.IndexByte(rest, '\\')
+		if at < 0 || at+1 >= len(rest) {
+			break
+		}
+		if c := rest[at+1]; c != 'n' && c != 'r' && c != 't' {
+			meant := meaning(text)
+			p.copied(meant, func() { p.split(meant, depth+1) })
+			return
+		}
+		rest = rest[at+2:]
+	}
 	for {
 		at := bytes.IndexByte(text, '\\')
 		if at < 0 || at+1 >= len(text) {
@@ -156,19 +187,40 @@ func (p *splitter) unescaped(text []byte, depth int) {
 		if line := text[:at]; !bytes.HasPrefix(line, []byte("-----")) {
 			p.split(line, depth+1)
 		}
-		size := 2
-		if text[at+1] == 'u' {
-			size = 6
-		}
-		text = text[min(at+size, len(text)):]
+		text = text[at+2:]
 	}
 }
 
-func (p *splitter) under(secret bool, f func()) {
-	before := p.secret
-	p.secret = before || secret
+// meaning gives what the inside of a JSON string stands for, which is no longer than that. Halves of surrogate pairs are
+// taken apart, as where strings are masked.
+func meaning(text []byte) []byte {
+	meant := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			meant = append(meant, text[i])
+			continue
+		}
+		i++
+		r := rune(text[i])
+		if at := bytes.IndexByte([]byte("bfnrt"), text[i]); at >= 0 {
+			r = rune("\b\f\n\r\t"[at])
+		} else if r == 'u' && i+4 < len(text) {
+			r = 0
+			for _, c := range text[i+1 : i+5] {
+				r = r<<4 | rune(nibble(c)&15)
+			}
+			i += 4
+		}
+		meant = utf8.AppendRune(meant, r)
+	}
+	return meant
+}
+
+func (p *splitter) under(claim claim, f func()) {
+	before := p.claim
+	p.claim = max(before, claim)
 	f()
-	p.secret = before
+	p.claim = before
 }
 
 // address takes from SCHEME://USER:PASSWORD@HOST/PATH?NAME=VALUE#REST all but
@@ -192,37 +244,37 @@ func (p *splitter) address(text []byte, depth int) bool {
 		}
 		authority = rest[:i]
 		for segment := range bytes.SplitSeq(rest[i:], []byte("/")) {
-			p.part(segment, false, depth)
+			p.part(segment, claimNothing, depth)
 		}
 	}
 	if at := bytes.LastIndexByte(authority, '@'); at >= 0 {
 		user, password, both := bytes.Cut(authority[:at], []byte(":"))
-		p.part(user, !both, depth)
-		p.part(password, true, depth)
+		who := claimNothing
+		if !both {
+			who = claimPassword
+		}
+		p.part(user, who, depth)
+		p.part(password, claimPassword, depth)
 	}
 	for pair := range bytes.SplitSeq(query, []byte("&")) {
 		name, value, _ := bytes.Cut(pair, []byte("="))
-		p.part(value, saysSecret(string(name)), depth)
+		p.part(value, claimOf(string(name)), depth)
 	}
-	p.part(fragment, false, depth)
+	p.part(fragment, claimNothing, depth)
 	return true
 }
 
 // part takes a component of an address, and what it means.
-func (p *splitter) part(text []byte, secret bool, depth int) {
+func (p *splitter) part(text []byte, claim claim, depth int) {
 	if len(text) == 0 {
 		return
 	}
-	p.under(secret, func() { p.split(text, depth+1) })
+	p.under(claim, func() { p.split(text, depth+1) })
 	if bytes.IndexByte(text, '%') < 0 {
 		return
 	}
 	decoded := unpercent(text)
-	first := len(p.found)
-	p.under(secret, func() { p.plain(decoded) })
-	for i := first; i < len(p.found); i++ {
-		p.found[i].copied = true
-	}
+	p.copied(decoded, func() { p.under(claim, func() { p.plain(decoded) }) })
 }
 
 func unpercent(text []byte) []byte {
@@ -271,7 +323,7 @@ func (p *splitter) pairs(text []byte, depth int) bool {
 		for _, f := range fields {
 			name, value, _ := bytes.Cut(f, []byte("="))
 			value = bytes.Trim(bytes.TrimSpace(value), `'"`)
-			p.under(saysSecret(string(name)), func() { p.split(value, depth+1) })
+			p.under(claimOf(string(name)), func() { p.split(value, depth+1) })
 		}
 		return true
 	}
@@ -292,13 +344,18 @@ func isName(text []byte) bool {
 	return true
 }
 
-// saysSecret reports whether a name is one that people give to secrets.
-func saysSecret(name string) bool {
+// claimOf tells what a name claims, of those that people give to secrets.
+func claimOf(name string) claim {
 	lower := bytes.ToLower([]byte(name))
-	for _, word := range []string{"pass", "pwd", "secret", "token", "key", "credential", "auth", "sig"} {
+	for _, word := range []string{"pass", "pwd"} {
 		if bytes.Contains(lower, []byte(word)) {
-			return true
+			return claimPassword
 		}
 	}
-	return false
+	for _, word := range []string{"secret", "token", "key", "credential", "auth", "sig"} {
+		if bytes.Contains(lower, []byte(word)) {
+			return claimSecret
+		}
+	}
+	return claimNothing
 }

@@ -1,6 +1,9 @@
 package guard
 
-import "crypto/subtle"
+import (
+	"bytes"
+	"crypto/subtle"
+)
 
 // pastSize is how much of the stream a screen is drawn from when the first program moves the cursor.
 const pastSize = 8 << 10
@@ -46,5 +49,54 @@ func (p *past) each(f func(text []byte)) {
 		subtle.XORBytes(piece, piece, p.pad[part[0]:part[1]])
 		f(piece)
 		clear(piece)
+	}
+}
+
+// addressing says whether buf, from the byte of that index on, moves the cursor to where its text does not follow on.
+func (g *Guard) addressing(buf []byte, from int) bool {
+	text := buf[from:]
+	if g.state == escape && escapeAddresses(text) || g.state == control && controlAddresses(text) { // it was cut
+		return true
+	}
+	for i := bytes.IndexByte(text, 0x1b); i >= 0; i = bytes.IndexByte(text, 0x1b) {
+		if text = text[i+1:]; escapeAddresses(text) {
+			return true
+		}
+	}
+	for i := from; ; i++ { // CSI in one byte
+		next := bytes.IndexByte(buf[i:], 0x9b)
+		if next < 0 {
+			return false
+		}
+		if i += next; !g.partOf(buf, i) && controlAddresses(buf[i+1:]) {
+			return true
+		}
+	}
+}
+
+func escapeAddresses(text []byte) bool {
+	return len(text) > 0 && (text[0] == 'M' || text[0] == '8' || text[0] == '[' && controlAddresses(text[1:]))
+}
+
+func controlAddresses(text []byte) bool {
+	for len(text) > 0 && text[0] < '@' && text[0] != 0x1b {
+		text = text[1:]
+	}
+	return len(text) > 0 && addresses(text[0])
+}
+
+// drawPast makes the screen, from what is known of the stream.
+func (g *Guard) drawPast() {
+	g.screen = newScreen(g.hasher(), g.size[0], g.size[1])
+	if g.screen == nil {
+		g.size = [2]int{}
+		return
+	}
+	g.past.each(g.screen.write)
+	g.past = past{}
+	g.screen.leaving = g.lookAtRows
+	for y := range g.screen.rows { // all of it is written and gone
+		r := g.screen.row(y)
+		r.lo, r.hi = g.screen.cols, 0
 	}
 }

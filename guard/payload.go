@@ -35,6 +35,7 @@ func (g *Guard) stringByte(buf []byte, i int) {
 		g.state = ground
 	}
 	g.lanes[said].trail |= gapEdge
+	g.lanes[copied].trail |= gapEdge
 }
 
 // stringText reads a string up to its first control byte or end, and tells where that is. All of it is read as text;

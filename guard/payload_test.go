@@ -112,6 +112,11 @@ func TestControlsAndCharsets(t *testing.T) {
 		{"OSC in one byte", s + "\x9d0;title\x9c" + w, stars + "\x9d0;title\x9c" + stars, false},
 		{"lines", s + " \x1b(0x\x1b(B\r\n\x1b(0x\x1b(B " + w, stars + " \x1b(0x\x1b(B\r\n\x1b(0x\x1b(B " + stars, true},
 		{"lines by shift", "\x1b)0" + s + " \x0ex\x0f\r\n\x0ex\x0f " + w, "\x1b)0" + stars + " \x0ex\x0f\r\n\x0ex\x0f " + stars, true},
+		{"letters again with the cursor", "\x1b7\x1b(0lqqk\x1b8\r\n\n\n" + v, "\x1b7\x1b(0lqqk\x1b8\r\n\n\n" + stars + stars, true},
+		{"letters again with it, otherwise", "\x1b[s\x1b(0lqqk\x1b[u\r\n\n\n" + v, "\x1b[s\x1b(0lqqk\x1b[u\r\n\n\n" + stars + stars, true},
+		{"letters shifted to, with the cursor", "\x1b7\x1b)0\x1b8\x0e\r\n\n\n" + v, "\x1b7\x1b)0\x1b8\x0e\r\n\n\n" + stars + stars, true},
+		{"letters again after a reset", "\x1b(0lqqk\x1b[!p" + v, "\x1b(0lqqk\x1b[!p" + stars + stars, true},
+		{"letters again on the main screen", "\x1b[?1049h\x1b(0lqqk\x1b[?1049l" + v, "\x1b[?1049h\x1b(0lqqk\x1b[?1049l" + stars + stars, true},
 		{"in a file they are letters", "\x1b(0" + v, "\x1b(0" + stars + stars, false},
 	} {
 		opt := Options{}

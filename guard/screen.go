@@ -315,5 +315,6 @@ func (s *screen) forget(base int32) {
 			g.from[i] = max(nowhere, from-base)
 		}
 	}
+	s.parser.lastFrom = max(nowhere, s.parser.lastFrom-base)
 	s.now -= base
 }

@@ -1,12 +1,10 @@
 package guard
 
-import "bytes"
-
 // draw brings the screen up to date with the bytes of buf from the one of that index on, as they were printed. The bytes
 // before are held ones, which it has seen. There is a screen from the first byte on that moves the cursor.
 func (g *Guard) draw(buf []byte, from int) {
 	if g.screen == nil {
-		if !g.addressed && !addressing(buf[from:]) {
+		if !g.addressed && !g.addressing(buf, from) {
 			g.past.add(buf[from:])
 			return
 		}
@@ -20,46 +18,6 @@ func (g *Guard) draw(buf []byte, from int) {
 	}
 	s.base = s.now - int32(from)
 	s.write(buf[from:])
-}
-
-// addressing says whether text moves the cursor to where its text does not follow on. A sequence that is cut is found by
-// the parser, with the next bytes.
-func addressing(text []byte) bool {
-	for {
-		i := bytes.IndexByte(text, 0x1b)
-		if i < 0 || i+1 >= len(text) {
-			return false
-		}
-		first := text[i+1]
-		text = text[i+2:]
-		switch first {
-		case 'M', '8':
-			return true
-		case '[':
-			for len(text) > 0 && text[0]-' ' < 0x20 {
-				text = text[1:]
-			}
-			if len(text) > 0 && addresses(text[0]) {
-				return true
-			}
-		}
-	}
-}
-
-// drawPast makes the screen, from what is known of the stream.
-func (g *Guard) drawPast() {
-	g.screen = newScreen(g.hasher(), g.size[0], g.size[1])
-	if g.screen == nil {
-		g.size = [2]int{}
-		return
-	}
-	g.past.each(g.screen.write)
-	g.past = past{}
-	g.screen.leaving = g.lookAtRows
-	for y := range g.screen.rows { // all of it is written and gone
-		r := g.screen.row(y)
-		r.lo, r.hi = g.screen.cols, 0
-	}
 }
 
 // widest is how many characters a match may have.
@@ -147,7 +105,7 @@ func (g *Guard) lookAtParts(y int) {
 	}
 	for x := lo; x < hi; {
 		a, b := s.part(y, x)
-		if b-a >= minWidth && (s.parted(y-1, a, b) || s.parted(y+1, a, b)) && s.letters(y, 0, a)+s.letters(y, b, s.cols) > 0 {
+		if b-a >= minWidth && (s.parted(y-1, a, b) || s.parted(y+1, a, b)) && s.beside(y, a, b) {
 			g.lookAt(y, y, max(a, lo), min(b, hi), a, b)
 		}
 		x = b + 1
@@ -180,6 +138,12 @@ func (s *screen) parted(y, a, b int) bool {
 
 // code gives what stands in a cell, in the column x.
 func (s *screen) code(p, x int) byte { return (s.grid.text[p] ^ s.pad[x]) & cellCode }
+
+// beside says whether letters or digits stand between a part of a row and those of the rows that it may go on in: if none do,
+// the rows are read on as they are.
+func (s *screen) beside(y, a, b int) bool {
+	return s.letters(y, 0, a)+s.letters(y, b, s.cols) > 0 || y > 0 && s.letters(y-1, b, s.cols) > 0 || y+1 < s.rows && s.letters(y+1, 0, a) > 0
+}
 
 // letters counts the letters and digits of a row between two columns.
 func (s *screen) letters(y, a, b int) (n int) {
@@ -230,7 +194,7 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 		g.lookOn()
 		enough := l.n + g.reach
 		s.take(last, hi, b, enough)
-		for y := last + 1; y < s.rows && l.n < enough && s.goesOn(y, a, b); y++ {
+		for y := last + 1; y < s.rows && l.n < enough && (y-last)*(b-a) <= scattered && s.goesOn(y, a, b); y++ {
 			s.take(y, a, b, enough)
 		}
 		l.trail |= gapEdge
@@ -242,16 +206,20 @@ func (g *Guard) lookAt(first, last, lo, hi, a, b int) {
 	l.n, l.seen, l.trail, l.owed = 0, 0, 0, 0
 }
 
+// scattered is how many cells are looked at for what stands before or behind others. More would be looked at each time where
+// hardly a letter stands.
+const scattered = 2048
+
 // before gives the row and the column to begin with, so that so many letters and digits stand before column lo of a row.
 func (s *screen) before(y, lo, a, b, need int) (row, column int) {
-	for {
+	for first := y; ; {
 		cells, pad := s.cells(y, a, lo)
 		for i := len(cells) - 1; i >= 0; i-- {
 			if need -= int(s.kinds[cells[i]^pad[i]]); need == 0 {
 				return y, a + i
 			}
 		}
-		if y == 0 || !s.goesOn(y-1, a, b) {
+		if y == 0 || (first-y)*(b-a) > scattered || !s.goesOn(y-1, a, b) {
 			return y, a
 		}
 		y, lo = y-1, b
@@ -330,9 +298,10 @@ func (g *Guard) matchCells(closed bool) {
 type sight struct {
 	at    int32 // in the buffer
 	owner uint16
-	char  byte // what it painted
-	first bool // of its sighting
-	old   bool // the sighting: some cells of it had been found before
+	x     uint16 // column of the cell
+	char  byte   // what it painted, combined with pad: a list of sights is not in the arena
+	first bool   // of its sighting
+	old   bool   // the sighting: some cells of it had been found before
 }
 
 // sighted notes the bytes that painted the cells of the characters i to j of the lane, and symbols between them, as far
@@ -350,7 +319,7 @@ func (g *Guard) sighted(i, j int) {
 		}
 		s.grid.text[p] ^= cellHidden
 		if from := s.grid.from[p]; from >= s.base {
-			g.sights = append(g.sights, sight{at: from - s.base, owner: s.lane.hit[i] - 1, char: cell})
+			g.sights = append(g.sights, sight{at: from - s.base, owner: s.lane.hit[i] - 1, x: uint16(x), char: cell ^ s.pad[x]})
 		}
 	}
 	for k := i; k < j; k++ {
@@ -372,13 +341,14 @@ func (g *Guard) conceal(buf []byte, list []sight) {
 	owner := list[0].owner
 	known, fresh := list[0].old || g.counts[owner] != g.counted[owner], false
 	for _, s := range list {
+		char := s.char ^ g.screen.pad[s.x]
 		switch {
-		case buf[s.at] == s.char:
+		case buf[s.at] == char:
 			fresh = true
 			if g.mode != Warn {
-				mask(buf, int(s.at))
+				mask(buf, int(s.at), g.lanes[shown].cut)
 			}
-		case class(s.char) < classSymbol:
+		case class(char) < classSymbol:
 			known = true
 		}
 	}

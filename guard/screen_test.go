@@ -82,6 +82,34 @@ func TestScreenBegins(t *testing.T) {
 	}
 }
 
+// The first sequence that moves the cursor is known whatever its form, and the value with it that it puts together.
+func TestScreenBeginsInTime(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	for _, c := range []struct {
+		back string
+		cut  int // after so many bytes of it, if any
+	}{
+		{"\x1b[1G", 0}, {"\x1b[1G", 2}, {"\x1b[1G", 1}, {"\x1b[1\x00G", 3}, {"\x1b[1\x00G", 0}, {"\x9b1G", 0}, {"\x9b1G", 1}, {"\xc2\x9b1G", 0}, {"\xc2\x9b1G", 1},
+		{"\x1b[u", 0}, {"\x1b[2Z", 0},
+	} {
+		g := guardOf(t, Options{Cols: 80, Rows: 24}, v)
+		before, hidden := "\x1b[s\x1b[7C", v[7:14]
+		if c.cut == 0 {
+			hidden = strings.Repeat("*", 7)
+		}
+		in := before + v[7:14] + c.back + v[:7] + "\r\n"
+		got := feed(g, in, true, func(rest int) int {
+			if rest == len(in) && c.cut > 0 {
+				return len(before) + 7 + c.cut
+			}
+			return rest
+		})
+		if want := before + hidden + c.back + strings.Repeat("*", 7) + "\r\n"; got != want {
+			t.Errorf("%q, cut after %d:\n got %q\nwant %q", c.back, c.cut, got, want)
+		}
+	}
+}
+
 // A value that is painted in any order is found, counted once, and masked from the eighth of its neighbours on; also
 // after the size of the terminal changed, in a pane, and beside a row that goes on.
 func TestScreenFinds(t *testing.T) {
@@ -169,6 +197,29 @@ func TestScreenKnowsWhatStandsBefore(t *testing.T) {
 	}
 }
 
+// A value that goes on in the next row of a pane is known where only one of the two has something beside it, whichever is
+// painted last.
+func TestScreenPaneBesideNothing(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	first, second := "\x1b[5;31H        "+v[:7], "\x1b[6;31H"+v[7:14]+" and"
+	lines := "\x1b[5;30H|\x1b[5;46H|\x1b[6;30H|\x1b[6;46H|"
+	for name, c := range map[string][3]string{
+		"first with text behind it":   {lines + "\x1b[5;47Htext", first, second},
+		"second with text before it":  {lines + "\x1b[6;20Htext", first, second},
+		"the same, the second first":  {lines + "\x1b[6;20Htext", second, first},
+		"the same with text behind":   {lines + "\x1b[5;47Htext", second, first},
+		"first with text on its left": {lines + "\x1b[5;20Htext", second, first},
+	} {
+		g := onTerminal(t, 80, 24, v)
+		feed(g, c[0], true, atOnce)
+		feed(g, c[1], true, atOnce)
+		out := feed(g, "\x1b[20;1Hother"+c[2], true, atOnce)
+		if !strings.Contains(out, strings.Repeat("*", 7)) {
+			t.Errorf("%s: %q", name, out)
+		}
+	}
+}
+
 // Behind the mark of a stored value the rest of it is masked, as long as the word goes on: words behind a piece of it are
 // not the rest.
 func TestScreenEndsWithWord(t *testing.T) {
@@ -238,6 +289,18 @@ func TestScreenMasksHeld(t *testing.T) {
 	}
 }
 
+// After a gigabyte places are counted anew, that of the character which can be repeated too.
+func TestScreenCountsAnew(t *testing.T) {
+	v := random(newRand(1), base62, 40)
+	g := onTerminal(t, 80, 24, v)
+	g.screen.now = 1 << 30
+	g.Process([]byte("\x1b[9;1H" + v[:1]))
+	again := "\x1b[b\x1b[20;1H.\x1b[9;3H"
+	if got, want := feed(g, again+v[1:20], false, atOnce), again+strings.Repeat("*", 19); got != want {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
 // Between two calls nothing that could be read as a piece of what the screen shows lies in its memory.
 func TestNothingStaysOnScreen(t *testing.T) {
 	v := random(newRand(41), base62, 40)
@@ -279,5 +342,40 @@ func TestNothingStaysOfBigScreen(t *testing.T) {
 		if bytes.Contains(bytesOf(g.screen.arena.mem), []byte(v[j:j+8])) {
 			t.Errorf("%q is left", v[j:j+8])
 		}
+	}
+}
+
+// Nor does a list of what was found on the screen, which the garbage collector has.
+func TestNothingStaysInSights(t *testing.T) {
+	v := random(newRand(41), base62, 40)
+	g := onTerminal(t, 80, 24, v)
+	g.screen.base = g.screen.now
+	g.screen.write([]byte("\x1b[5;9H" + v[8:] + "\x1b[5;1H" + v[:8]))
+	g.lookAtRows(0, 24)
+	var kept []byte
+	for _, s := range g.sights {
+		kept = append(kept, s.char)
+	}
+	if len(kept) != len(v) {
+		t.Fatalf("%d characters noted, want %d", len(kept), len(v))
+	}
+	for j := 0; j+8 <= len(v); j++ {
+		if bytes.Contains(kept, []byte(v[j:j+8])) {
+			t.Errorf("%q is in the list", v[j:j+8])
+		}
+	}
+}
+
+// Where hardly a letter stands, no more than some rows are looked at for what is before a cell, each time that one is painted.
+func TestScreenLooksNotFar(t *testing.T) {
+	s := newOracle(t, 300, 100).s
+	s.write([]byte(strings.Repeat(strings.Repeat("-", 298)+"\r\n", 99) + "ab"))
+	if row, _ := s.before(99, 2, 0, 300, context+farthest); row < 99-scattered/300-1 {
+		t.Errorf("from row %d on, for one in row 99", row)
+	}
+	s = newOracle(t, 8, 100).s
+	s.write([]byte(strings.Repeat("word -\r\n", 99) + "ab"))
+	if row, column := s.before(99, 2, 0, 8, context+farthest); row != 79 || column != 2 {
+		t.Errorf("from row %d, column %d on, want the last of 80 letters", row, column)
 	}
 }

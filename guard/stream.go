@@ -28,6 +28,7 @@ type lane struct {
 	owing  uint32           // whose they are
 	heads  [laneSize]uint8  // tables that have a head with the tag of the four characters from here on, a bit each
 	headed int              // up to here that is known of all that was asked for: see tagHeads
+	cut    bool             // the buffer begins inside an escape sequence
 	trail  gap              // gap after the last character: cells passed over, and gapEdge
 
 	phase   *[laneSize]uint8 // of base64: 1 + where in its group of four the character stands; 0: no base64
@@ -92,7 +93,7 @@ func (g *Guard) parse(buf []byte, i, end int) {
 			} else if n := controlLen(buf[i:end]); n > 0 {
 				i += n
 				g.lanes[shown].trail |= gapEdge
-				g.addressed = g.addressed || addresses(buf[i-1])
+				g.controlEnds(buf[i-1])
 			} else if n := inertLen(buf[i:end]); n > 0 {
 				i += n
 			} else {
@@ -282,7 +283,7 @@ func (g *Guard) escapeByte(buf []byte, i int) {
 		g.controlByte(buf, i)
 	case c == 0x7f:
 	case g.state == control:
-		g.addressed = g.addressed || addresses(c)
+		g.controlEnds(c)
 		g.state = ground
 	case c < 0x30:
 		g.state, g.middle = escapeMid, c
@@ -307,16 +308,30 @@ func (g *Guard) finalByte(c byte) {
 		g.begin(c == ']')
 	case 'c':
 		g.sets = charsets{}
-	case 'M', '8':
+	case 'M':
 		g.addressed = true
+	case '8':
+		g.addressed, g.sets = true, charsets{}
+	}
+}
+
+// controlEnds acts on the final byte of a control sequence. Those that may restore the character sets with the cursor, or
+// reset them (DECSTR), are taken to have done so: letters that are taken for lines would not be looked at.
+func (g *Guard) controlEnds(final byte) {
+	g.addressed = g.addressed || addresses(final)
+	switch final {
+	case 'l': // programs hide the cursor while they draw lines
+		g.sets.second, g.sets.graphic[0] = false, false
+	case 'p', 'u':
+		g.sets = charsets{}
 	}
 }
 
 // addresses says whether the final byte of a control sequence moves the cursor to where the text that follows does not
-// continue the text before.
+// continue the text before, or shows a character again (REP).
 func addresses(c byte) bool {
 	switch c {
-	case '@', 'A', 'B', 'D', 'E', 'F', 'G', 'H', 'L', 'M', 'P', 'S', 'T', '`', 'd', 'f', 'r':
+	case '@', 'A', 'B', 'D', 'E', 'F', 'G', 'H', 'L', 'M', 'P', 'S', 'T', 'Z', '`', 'b', 'd', 'f', 'r', 'u':
 		return true
 	}
 	return false

@@ -56,10 +56,8 @@ func (s *Stores) fetchApart(ref secrets.Ref) (value *secrets.Buffer, notices []s
 	}
 	defer r.values.Close()
 	signals := make(chan os.Signal, 1)
-	if list := endings(); len(list) > 0 { // to signal.Notify none would be all there are
-		signal.Notify(signals, list...)
-		defer signal.Stop(signals)
-	}
+	takeEndings(signals)
+	defer signal.Stop(signals)
 	if err := r.send(request{Wants: []want{{Ref: ref}}, Raw: true, Apart: passphraseVars(), Silent: s.Silent}); err != nil {
 		return nil, nil, err
 	}

@@ -114,7 +114,6 @@ func (p *Plan) hook(h Host) {
 		p.Warnings = append(p.Warnings, "the output of the agent's tools is not masked before its model sees it: "+err.Error())
 		return
 	}
-	p.ToolHook = !slices.Equal(argv, p.Argv)
 	p.Argv = argv
 }
 

@@ -34,7 +34,7 @@ func (p *Plan) command(merged *profiles.Profile, o Options, h Host) error {
 	if len(o.Argv) == 0 {
 		return Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
-	path, err := find(o.Argv[0], p.Dir, p.lookup("PATH"))
+	path, err := find(o.Argv[0], p.Dir, p.searchPath())
 	if err != nil {
 		return err
 	}
@@ -67,8 +67,7 @@ func find(name, dir, path string) (string, error) {
 		if err == nil {
 			return file, nil
 		}
-		var e *CommandError
-		if errors.As(err, &e) && !e.Missing && denied == nil {
+		if e, ok := errors.AsType[*CommandError](err); ok && !e.Missing && denied == nil {
 			denied = err
 		}
 	}
@@ -119,7 +118,7 @@ func (p *Plan) open(path string, h Host, hops int) {
 			grant(real)
 		}
 	}
-	interpreter := interpreterOf(resolved, p.lookup("PATH"))
+	interpreter := interpreterOf(resolved, p.searchPath())
 	if interpreter != "" && !filepath.IsAbs(interpreter) {
 		interpreter = p.Dir + "/" + interpreter // not joined: what ".." is behind a link, the kernel decides
 	}

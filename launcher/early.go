@@ -27,28 +27,20 @@ func Begin(credentials bool) *Early {
 
 // Cancel ends what no launch came of. It may be called on nil, and after a launch has taken it over.
 func (e *Early) Cancel() {
-	if e == nil {
-		return
-	}
-	e.stageTwo.Cancel()
+	e.takeStageTwo().Cancel()
 	e.takeResolver().kill()
-	e.stageTwo = nil
 }
 
-func (e *Early) takeStageTwo() *sandbox.Early {
-	if e == nil {
-		return nil
+func (e *Early) takeStageTwo() (s *sandbox.Early) {
+	if e != nil {
+		s, e.stageTwo = e.stageTwo, nil
 	}
-	s := e.stageTwo
-	e.stageTwo = nil
 	return s
 }
 
-func (e *Early) takeResolver() *resolving {
-	if e == nil {
-		return nil
+func (e *Early) takeResolver() (r *resolving) {
+	if e != nil {
+		r, e.resolver = e.resolver, nil
 	}
-	r := e.resolver
-	e.resolver = nil
 	return r
 }

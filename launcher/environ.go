@@ -99,10 +99,10 @@ func opensStore(name string) bool {
 	return strings.HasPrefix(name, "OP_SESSION_")
 }
 
-// lookup is the PATH of the command, from which it is searched: not ward's own.
-func (p *Plan) lookup(name string) string {
+// searchPath is the PATH of the command, from which it is searched: not ward's own.
+func (p *Plan) searchPath() string {
 	for _, v := range p.Environment {
-		if v.Name == name {
+		if v.Name == "PATH" {
 			return v.Value
 		}
 	}

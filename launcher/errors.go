@@ -21,12 +21,10 @@ func (m *mistake) Hint() string { return m.hint }
 
 // reason is the system's word for why, without the operation and the path that Go puts around it.
 func reason(err error) string {
-	var path *fs.PathError
-	var sys *os.SyscallError
-	switch {
-	case errors.As(err, &path):
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err.Error()
-	case errors.As(err, &sys):
+	}
+	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
 		return sys.Err.Error()
 	}
 	return err.Error()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -143,13 +142,10 @@ func (s *Stores) away(choice secrets.Choice) string {
 	if choice.Absent == nil {
 		return ""
 	}
-	known, err := s.Keyring.Index.All()
+	known, err := secrets.Keep{Choice: secrets.Choice{Name: "keyring"}, Index: s.Keyring.Index}.Known()
 	if err != nil {
 		return err.Error()
 	}
-	maps.DeleteFunc(known, func(name string, meta secrets.Meta) bool {
-		return meta.Place != "" || secrets.Reserved(secrets.Ref{Path: name})
-	})
 	if len(known) == 0 {
 		return ""
 	}

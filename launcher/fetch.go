@@ -112,10 +112,17 @@ func destroy[K comparable](values map[K]*secrets.Buffer) {
 // untilEnding gives a context that ends with the first of the signals.
 func untilEnding(ctx context.Context) (context.Context, func()) {
 	list := endings()
-	if len(list) == 0 { // to signal.Notify that would be all signals there are
+	if len(list) == 0 { // see takeEndings
 		return context.WithCancel(ctx)
 	}
 	return signal.NotifyContext(ctx, list...)
+}
+
+// takeEndings has the signals that ask this process to end sent to a channel.
+func takeEndings(signals chan<- os.Signal) {
+	if list := endings(); len(list) > 0 { // to signal.Notify none would be all signals there are
+		signal.Notify(signals, list...)
+	}
 }
 
 // endings are the signals that ask a process to end, less those that this one was started to ignore.

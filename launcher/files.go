@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -146,12 +147,7 @@ func (p *Plan) wanted(r profiles.PathRule) creation {
 	return creation{r.Path, r.Create}
 }
 
-func whyText(r profiles.PathRule) string {
-	if s := r.Why.String(); s != "" {
-		return s
-	}
-	return "profile"
-}
+func whyText(r profiles.PathRule) string { return cmp.Or(r.Why.String(), "profile") }
 
 // masks lists what stays closed or unchanged inside the rules: what the profile denies, credential paths and ward's
 // own files, and what it protects. A grant at the same path as a credential opens it; a grant below a mask makes the

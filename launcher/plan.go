@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -25,7 +26,6 @@ type Plan struct {
 	Environment []Variable
 	Credentials []Credential
 	Guard       string   // redact, block, warn, off
-	ToolHook    bool     // the agent was told, on its command line, to have the output of its tools masked
 	Exempt      []string // credentials, by reference or variable, that the guard does not look for
 	Logins      []string // files whose content it looks for as well
 	CIMask      bool     // tell the values to the runner of GitHub Actions
@@ -44,9 +44,9 @@ type Plan struct {
 
 // Variable is one of the command's environment that is no secret.
 type Variable struct {
-	Name  string
-	Value string
-	Why   string
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Why   string `json:"why,omitempty"`
 }
 
 // Terminal says how the command's descriptors are connected.
@@ -269,13 +269,7 @@ func resolvers(path string) []netip.Addr {
 }
 
 func (p *Plan) guard(merged *profiles.Profile, o Options, h Host) {
-	p.Guard = "redact"
-	if merged.Guard.Mode != "" {
-		p.Guard = merged.Guard.Mode
-	}
-	if o.Guard != "" {
-		p.Guard = o.Guard
-	}
+	p.Guard = cmp.Or(o.Guard, merged.Guard.Mode, "redact")
 	for _, e := range merged.Guard.Exempt {
 		p.Exempt = append(p.Exempt, e.Name)
 	}

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -85,6 +86,14 @@ func quoteAll(list []string) string {
 	return strings.Join(quoted, " ")
 }
 
+// networkMode is the network in one word.
+func (p *Plan) networkMode() string {
+	if p.Policy.Net.Blocked {
+		return "blocked"
+	}
+	return "open"
+}
+
 // networkText is the network in words.
 func (p *Plan) networkText() string {
 	n := p.Policy.Net
@@ -121,19 +130,12 @@ func (p *Plan) terminalText() string {
 // line is the one that ward prints on a terminal before the command starts.
 // found are the credentials that are there: optional ones may not be.
 func (p *Plan) line(found []string) string {
-	credentials := "none"
-	if len(found) > 0 {
-		credentials = strings.Join(found, ", ")
-	}
-	network := "open"
-	if p.Policy.Net.Blocked {
-		network = "blocked"
-	}
+	credentials := cmp.Or(strings.Join(found, ", "), "none")
 	name := p.Profile
 	if name == "" && len(p.Sources) > 0 {
 		name = p.Sources[len(p.Sources)-1]
 	}
-	return fmt.Sprintf("profile %s · credentials %s · network %s · guard %s", name, credentials, network, p.Guard)
+	return fmt.Sprintf("profile %s · credentials %s · network %s · guard %s", name, credentials, p.networkMode(), p.Guard)
 }
 
 // The parts of a plan as machines get them.
@@ -149,11 +151,6 @@ type (
 		Command  []string `json:"command,omitempty"`
 		Optional bool     `json:"optional,omitempty"`
 		Why      string   `json:"why,omitempty"`
-	}
-	variableJSON struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-		Why   string `json:"why,omitempty"`
 	}
 )
 
@@ -174,16 +171,14 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		Credentials []credentialJSON `json:"credentials"`
 		Files       []ruleJSON       `json:"files"`
 		Masks       []ruleJSON       `json:"masks"`
-		Environment []variableJSON   `json:"environment"`
+		Environment []Variable       `json:"environment"`
 		Notes       []string         `json:"notes,omitempty"`
 	}{
-		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: "open", Guard: p.Guard,
+		Profile: p.Sources, Argv: p.Argv, Path: p.Path, Dir: p.Dir, Network: p.networkMode(), Guard: p.Guard,
 		Ports: append([]uint16{}, p.Policy.Net.Ports...), UnixSockets: append([]string{}, p.Policy.Net.UnixSockets...),
 		Logins: append([]string{}, p.Logins...), Stored: p.Stored != storedNone,
-		Terminal: p.Terminal.PTY, Credentials: []credentialJSON{}, Files: []ruleJSON{}, Masks: []ruleJSON{}, Notes: p.Warnings,
-	}
-	if p.Policy.Net.Blocked {
-		out.Network = "blocked"
+		Terminal: p.Terminal.PTY, Credentials: []credentialJSON{}, Files: []ruleJSON{}, Masks: []ruleJSON{},
+		Environment: p.Environment, Notes: p.Warnings,
 	}
 	for _, c := range p.Credentials {
 		out.Credentials = append(out.Credentials, credentialJSON{c.Ref.String(), c.Var, c.Command, c.Optional, c.Why})
@@ -199,9 +194,6 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 			access = sandbox.Read.String()
 		}
 		out.Masks = append(out.Masks, ruleJSON{m.Path, access, m.Why})
-	}
-	for _, v := range p.Environment {
-		out.Environment = append(out.Environment, variableJSON(v))
 	}
 	return json.Marshal(out)
 }

@@ -26,7 +26,7 @@ func (s *session) serve() (code int, err error) {
 		case e, open := <-events:
 			switch {
 			case !open:
-				return s.finish()
+				return s.finish(), nil
 			case e.Exited != nil:
 				s.code = ended(*e.Exited)
 			case e.Lost != nil && s.killed.Load():
@@ -46,14 +46,6 @@ func (s *session) serve() (code int, err error) {
 			s.blocked = nil
 			s.kill()
 		}
-	}
-}
-
-// mind takes the signals that end a launch while it waits for credentials. Those that come later, before it listens,
-// are the command's.
-func (s *session) mind() {
-	if list := endings(); len(list) > 0 { // none would be all of them
-		signal.Notify(s.signals, list...)
 	}
 }
 
@@ -107,7 +99,7 @@ func (s *session) forward(sig syscall.Signal) {
 }
 
 // finish waits until the last byte of output is written. Everything inside has ended, so every stream ends too.
-func (s *session) finish() (int, error) {
+func (s *session) finish() (code int) {
 	if s.ending != nil {
 		s.ending.Stop()
 	}
@@ -119,12 +111,12 @@ func (s *session) finish() (int, error) {
 	s.console.close()
 	s.drain()
 	s.console.leave()
-	code := s.code
+	code = s.code
 	if s.leaked() && s.plan.Guard == "block" {
 		code = ExitBlocked
 	}
 	s.summary()
-	return code, nil
+	return code
 }
 
 // drain waits for the last byte, which may take as long as the reader outside likes. Whoever ends ward meanwhile does
@@ -149,12 +141,7 @@ func (s *session) drain() {
 }
 
 func (s *session) leaked() bool {
-	for _, g := range s.guards {
-		if g.Leaks() > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.guards, func(g *guard.Guard) bool { return g.Leaks() > 0 })
 }
 
 // summary tells what happened, and nothing if nothing did. That something was masked is said even where ward is

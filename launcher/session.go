@@ -142,7 +142,7 @@ func (s *session) start() (err error) {
 			}
 		}()
 		s.cmd.Values = resolver.values
-		s.mind()
+		takeEndings(s.signals) // while it waits for credentials: those that come later, before it listens, are the command's
 	}
 	if err := s.fill(); err != nil {
 		return err
@@ -210,11 +210,7 @@ func (s *session) handedOver() {
 // announce writes the audit record, without which nothing starts, and the line on the terminal.
 func (s *session) announce() error {
 	p := s.plan
-	event := audit.Event{Event: "launch", PID: os.Getpid(), Profile: p.Sources, Program: p.Path, Dir: p.Dir, Guard: p.Guard, Network: "open"}
-	if p.Policy.Net.Blocked {
-		event.Network = "blocked"
-	}
-	event.Credentials = s.found
+	event := audit.Event{Event: "launch", PID: os.Getpid(), Profile: p.Sources, Program: p.Path, Dir: p.Dir, Guard: p.Guard, Network: p.networkMode(), Credentials: s.found}
 	for _, g := range s.cmd.Gaps {
 		event.Gaps = append(event.Gaps, g.String())
 		if g.Substitute == "" || s.opt.Verbose {

@@ -22,12 +22,10 @@ const (
 // is stored, a launch does not start a resolver for it. An index that is gone while the one before it is there counts, so
 // that the resolver says what is wrong.
 func hasIndex(data string) bool {
-	for _, name := range []string{"index.json", "index.json.prev"} {
-		if _, err := os.Stat(filepath.Join(data, name)); err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"index.json", "index.json.prev"}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(data, name))
+		return err == nil
+	})
 }
 
 // stored gives prints of the stored secrets that the launch does not use, and the key that they were made under. What
@@ -59,7 +57,11 @@ func (req request) stored(ctx context.Context, stores *Stores, rep *report) (fra
 	}
 	key, err := read(ctx)
 	if err != nil {
-		rep.Notices = append(rep.Notices, "stored secrets are not looked for: "+err.Error()+storedHint(err))
+		notice := "stored secrets are not looked for: " + err.Error()
+		if errors.Is(err, secrets.ErrLocked) {
+			notice += "; --guard-stored asks"
+		}
+		rep.Notices = append(rep.Notices, notice)
 		return nil
 	}
 	rep.StoredKey = key[:]
@@ -73,13 +75,6 @@ func (req request) stored(ctx context.Context, stores *Stores, rep *report) (fra
 		rep.Stored++
 	}
 	return frames
-}
-
-func storedHint(err error) string {
-	if errors.Is(err, secrets.ErrLocked) {
-		return "; --guard-stored asks"
-	}
-	return ""
 }
 
 // uses says whether the launch was given the secret, or was told to leave it alone.

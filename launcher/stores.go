@@ -102,7 +102,7 @@ func (d defaultStore) Fetch(ctx context.Context, name string) (*secrets.Buffer, 
 // passphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names, or
 // asks at the terminal.
 func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
-	b, err := s.givenPassphrase(ctx, prompt, confirm)
+	b, err := s.givenPassphrase(ctx)
 	if !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
 	}
@@ -117,7 +117,7 @@ func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*
 	if !s.Interrupted {
 		ctx = context.Background()
 	}
-	b, err = askSecret(ctx, prompt, confirm)
+	b, err = AskSecret(ctx, prompt, confirm)
 	if err == nil {
 		s.typed.Store(true)
 	}
@@ -128,7 +128,7 @@ func (s *Stores) passphrase(ctx context.Context, prompt string, confirm bool) (*
 }
 
 // givenPassphrase takes the vault's from WARD_VAULT_PASSPHRASE, or from the file that WARD_VAULT_PASSPHRASE_FILE names.
-func (s *Stores) givenPassphrase(ctx context.Context, _ string, _ bool) (*secrets.Buffer, error) {
+func (s *Stores) givenPassphrase(ctx context.Context) (*secrets.Buffer, error) {
 	b, err := s.Env.Fetch(ctx, "WARD_VAULT_PASSPHRASE")
 	if err == nil || !errors.Is(err, secrets.ErrNotFound) {
 		return b, err
@@ -153,14 +153,9 @@ const maxTyped = 4096
 // ErrNoTerminal: nobody can be asked.
 var ErrNoTerminal = errors.New("no terminal")
 
-// AskSecret asks at the controlling terminal, without echo, and reads into locked memory. Ctrl-C ends ward with the
-// terminal as it was. Without a terminal its error is ErrNoTerminal.
-func AskSecret(prompt string, confirm bool) (*secrets.Buffer, error) {
-	return askSecret(context.Background(), prompt, confirm)
-}
-
-// askSecret is AskSecret under a context; if that cannot end, signals are minded here.
-func askSecret(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
+// AskSecret asks at the controlling terminal, without echo, and reads into locked memory. If ctx cannot end, signals are
+// minded here: Ctrl-C ends ward with the terminal as it was. Without a terminal its error is ErrNoTerminal.
+func AskSecret(ctx context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, ErrNoTerminal
@@ -195,23 +190,9 @@ func askOnce(ctx context.Context, tty *os.File, prompt string) (*secrets.Buffer,
 	}
 	defer restore()
 	fmt.Fprint(tty, prompt)
-	type outcome struct {
-		typed *secrets.Buffer
-		err   error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		typed, err := readTyped(tty)
-		done <- outcome{typed, err}
-	}()
-	select {
-	case o := <-done:
-		fmt.Fprintln(tty)
-		return o.typed, o.err
-	case <-ctx.Done(): // the reader goes on until this process ends, which is soon
-		fmt.Fprintln(tty)
-		return nil, context.Cause(ctx)
-	}
+	defer fmt.Fprintln(tty)
+	// Where ctx ends, the reader goes on until this process ends, which is soon.
+	return secrets.Await(ctx, func() (*secrets.Buffer, error) { return readTyped(tty) })
 }
 
 // readTyped reads a line byte by byte: a buffered reader would keep a copy.
@@ -238,22 +219,7 @@ func readTyped(tty *os.File) (*secrets.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := secrets.NewBuffer(n)
-	if err != nil {
-		return nil, err
-	}
-	err = typed.Use(func(line []byte) error {
-		return b.Use(func(value []byte) error { copy(value, line); return nil })
+	return secrets.FillBuffer(n, func(value []byte) error {
+		return typed.Use(func(line []byte) error { copy(value, line); return nil })
 	})
-	return b, err
-}
-
-// TryLockedMemory says why memory for secrets cannot be had here.
-func TryLockedMemory() error {
-	b, err := secrets.NewBuffer(1)
-	if err != nil {
-		return err
-	}
-	b.Destroy()
-	return nil
 }

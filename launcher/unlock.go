@@ -38,7 +38,7 @@ func (s *Stores) Unlock(ctx context.Context, prefix string, last time.Duration, 
 	}
 	if keep.Name == "vault" {
 		s.Vault.Passphrase = func(_ context.Context, prompt string, confirm bool) (*secrets.Buffer, error) {
-			return AskSecret(prompt, confirm)
+			return AskSecret(context.Background(), prompt, confirm)
 		}
 	} else if err := TypeBack(ctx, caller, fmt.Sprintf("unlock %s (%d secrets) in this terminal for %v", prefix, len(names), last)); err != nil {
 		return done, nil, err

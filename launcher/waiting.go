@@ -1,8 +1,10 @@
 package launcher
 
 import (
+	"cmp"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,11 +54,8 @@ func (w *waiting) begin(name string) (end func()) {
 func (w *waiting) end(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, n := range w.names {
-		if n == name {
-			w.names = append(w.names[:i:i], w.names[i+1:]...)
-			break
-		}
+	if at := slices.Index(w.names, name); at >= 0 {
+		w.names = slices.Delete(w.names, at, at+1)
 	}
 	if len(w.names) == 0 {
 		w.due.Stop()
@@ -96,12 +95,10 @@ func (w *waiting) draw() {
 // erased.
 func waitingLine(names []string, columns int) string {
 	var distinct []string
-	seen := map[string]bool{}
 	for _, name := range names {
-		if !seen[name] {
+		if !slices.Contains(distinct, name) {
 			distinct = append(distinct, name)
 		}
-		seen[name] = true
 	}
 	last := len(distinct) - 1
 	list := distinct[last]
@@ -123,10 +120,6 @@ type watched struct {
 }
 
 func (w watched) Fetch(ctx context.Context, path string) (*secrets.Buffer, error) {
-	name := w.name
-	if name == "" {
-		name = "cmd://" + path
-	}
-	defer w.waiting.begin(name)()
+	defer w.waiting.begin(cmp.Or(w.name, "cmd://"+path))()
 	return w.Source.Fetch(ctx, path)
 }

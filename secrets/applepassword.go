@@ -129,8 +129,6 @@ func fill(b **Buffer, size int, f func([]byte)) (err error) {
 	if size > MaxValue {
 		return errors.New("larger than 1048576 bytes")
 	}
-	if *b, err = NewBuffer(size); err != nil {
-		return err
-	}
-	return (*b).Use(func(out []byte) error { f(out); return nil })
+	*b, err = FillBuffer(size, func(out []byte) error { f(out); return nil })
+	return err
 }

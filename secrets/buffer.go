@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"unsafe"
 )
@@ -46,6 +47,20 @@ type mapper func(size uintptr) (unsafe.Pointer, error)
 // It fails where the system refuses to lock memory, with a hint.
 func NewBuffer(size int) (*Buffer, error) { return newBuffer(size, lockedMemory) }
 
+// FillBuffer gives a buffer of exactly size bytes that fill has written. Where
+// fill fails, nothing of it is left.
+func FillBuffer(size int, fill func(value []byte) error) (*Buffer, error) {
+	b, err := NewBuffer(size)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Use(fill); err != nil {
+		b.Destroy()
+		return nil, err
+	}
+	return b, nil
+}
+
 // ReadBuffer reads r to its end straight into locked memory: no copy of it is
 // made on the heap, except by r itself. More than max bytes are an error, as
 // is whatever r returns.
@@ -57,7 +72,7 @@ func newBuffer(size int, lock mapper) (*Buffer, error) {
 	}
 	m := &memory{n: size}
 	if size > 0 {
-		page := uintptr(pageSize())
+		page := uintptr(os.Getpagesize())
 		m.size = (uintptr(size) + page - 1) / page * page
 		var err error
 		if m.addr, err = lock(m.size); err != nil {
@@ -69,7 +84,7 @@ func newBuffer(size int, lock mapper) (*Buffer, error) {
 
 func readBuffer(r io.Reader, max int, lock mapper) (*Buffer, error) {
 	// One byte beyond max tells "exactly max" from "more".
-	b, err := newBuffer(min(pageSize(), max+1), lock)
+	b, err := newBuffer(min(os.Getpagesize(), max+1), lock)
 	if err != nil {
 		return nil, err
 	}

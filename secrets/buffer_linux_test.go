@@ -192,6 +192,33 @@ func vmFlags(t *testing.T, addr uintptr) string {
 	return ""
 }
 
+// What was half written when filling failed is wiped with the buffer, and so is its memory given back.
+func TestFillBuffer(t *testing.T) {
+	b, err := FillBuffer(3, func(v []byte) error { copy(v, "abc"); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Destroy()
+	if got := string(plain(t, b)); got != "abc" {
+		t.Errorf("holds %q", got)
+	}
+	broken := errors.New("broken")
+	var addr uintptr
+	none, err := FillBuffer(3, func(v []byte) error {
+		addr = uintptr(unsafe.Pointer(&v[0]))
+		if !strings.Contains(vmFlags(t, addr), " lo") {
+			t.Error("it is filled outside of locked memory")
+		}
+		return broken
+	})
+	if none != nil || err != broken {
+		t.Errorf("a buffer that could not be filled: %v, %v", none, err)
+	}
+	if flags := vmFlags(t, addr); strings.Contains(flags, " lo") {
+		t.Errorf("its memory is still there: %s", flags)
+	}
+}
+
 // Without a right to lock memory nothing is held in unlocked memory instead.
 func TestLockedMemoryIsRefused(t *testing.T) {
 	cmd := helper(t, "memlock")

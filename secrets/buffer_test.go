@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -76,7 +77,7 @@ func TestBufferCannotBePrinted(t *testing.T) {
 }
 
 func TestReadBuffer(t *testing.T) {
-	page := pageSize()
+	page := os.Getpagesize()
 	for name, lock := range mappers() {
 		t.Run(name, func(t *testing.T) {
 			for _, size := range []int{0, 1, 40, page - 1, page, page + 1, 3*page + 7, 100_000} {

@@ -5,13 +5,10 @@ package secrets
 import (
 	"errors"
 	"fmt"
-	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-func pageSize() int { return os.Getpagesize() }
 
 // mlocked is private anonymous memory under mlock(2). It stays out of swap and
 // (see undumped) out of core dumps; /proc/PID/mem of a dumpable process shows it.

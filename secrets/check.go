@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,10 +29,6 @@ func (k Keep) Check(ctx context.Context, now time.Time) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost, err := k.lost(ctx)
-	if err != nil {
-		return nil, err
-	}
 	known, err := k.Known()
 	if err != nil {
 		return nil, err
@@ -42,8 +40,10 @@ func (k Keep) Check(ctx context.Context, now time.Time) ([]Finding, error) {
 			continue
 		}
 		list = append(list, e.check(now)...)
+		delete(known, e.Name)
 	}
-	for _, name := range lost {
+	// A removal that was cut short, or a vault that was moved away.
+	for _, name := range slices.Sorted(maps.Keys(known)) {
 		list = append(list, Finding{name, "lost", "the index knows it, and the " + k.Name + " does not have it", "ward rm " + name + ", or ward set " + name, true})
 	}
 	return list, nil

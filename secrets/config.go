@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tailscale/hujson"
@@ -108,8 +109,8 @@ func parseConfig(path string, data []byte) (Config, error) {
 }
 
 func suggest(word string, known []string) string {
-	if hint := didYouMean(strings.ToLower(word), known); hint != "" {
-		return hint
+	if meant := nearest(strings.ToLower(word), known); meant != "" {
+		return "did you mean " + strconv.Quote(meant) + "?"
 	}
 	return "known: " + strings.Join(known, " ")
 }

@@ -56,18 +56,10 @@ func (e Env) fetch(name string) (*Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := NewBuffer(int(to - from))
-	if err != nil {
-		return nil, err
-	}
-	if err := b.Use(func(value []byte) error {
+	return FillBuffer(int(to-from), func(value []byte) error {
 		_, err := io.ReadFull(io.NewSectionReader(block, from, to-from), value)
 		return err
-	}); err != nil {
-		b.Destroy()
-		return nil, err
-	}
-	return b, nil
+	})
 }
 
 // locate finds where the value of name lies. The block goes by in a locked

@@ -57,8 +57,8 @@ func quoted(word string) string {
 	return strconv.Quote(word)
 }
 
-// didYouMean is a hint with the nearest of the known words, or "".
-func didYouMean(word string, known []string) string {
+// nearest is the known word that was meant, as far as one can tell, or "".
+func nearest(word string, known []string) string {
 	best, least := "", 3
 	if len(word) > 64 { // the distance is quadratic
 		return ""
@@ -68,8 +68,5 @@ func didYouMean(word string, known []string) string {
 			best, least = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return "did you mean " + strconv.Quote(best) + "?"
+	return best
 }

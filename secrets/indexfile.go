@@ -59,7 +59,7 @@ func (x *Index) change(ctx context.Context, f func(map[string]json.RawMessage) e
 				return x.fail(&damage{fmt.Errorf("damaged: it has %q, and reading takes that for another part", name)})
 			}
 		}
-		return x.write(top, entries)
+		return x.fail(replaceLocked(x.Path, indexText(top, entries)))
 	})
 }
 
@@ -76,13 +76,8 @@ func (x *Index) locked(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// write replaces the index and keeps the one before. others is what a newer
-// ward put beside the entries.
-func (x *Index) write(others, entries map[string]json.RawMessage) error {
-	return x.fail(replaceLocked(x.Path, indexText(others, entries)))
-}
-
-// indexText has an entry on each line, so that a person can repair it. Entries
+// indexText has an entry on each line, so that a person can repair it. others is
+// what a newer ward put beside the entries. Entries
 // that did not change go in as they came: to encode a thousand of them anew
 // takes ten times as long.
 func indexText(others, entries map[string]json.RawMessage) []byte {
@@ -128,10 +123,7 @@ func (x *Index) previous() string { return x.Path + previousSuffix }
 
 func (x *Index) parse(data []byte) (map[string]Meta, error) {
 	entries, err := parseIndex(data)
-	if err != nil {
-		return nil, x.fail(err)
-	}
-	return entries, nil
+	return entries, x.fail(err)
 }
 
 func parseIndex(data []byte) (map[string]Meta, error) {

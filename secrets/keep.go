@@ -113,7 +113,7 @@ func (k Keep) put(ctx context.Context, name string, value *Buffer, over bool, ch
 		if has, err := k.Has(ctx, name); err != nil {
 			return k.fail(name, err)
 		} else if has {
-			return &Error{Name: name, Where: "the " + k.Name, Err: ErrExists}
+			return k.fail(name, ErrExists)
 		}
 	}
 	if value.Len() > MaxValue {
@@ -233,7 +233,7 @@ func (k Keep) Rename(ctx context.Context, old, new string) error {
 	}{{old, true, ErrNotFound}, {new, false, ErrExists}} {
 		has, err := k.Has(ctx, c.name)
 		if err == nil && has != c.want {
-			err = &Error{Name: c.name, Where: "the " + k.Name, Err: c.err}
+			err = c.err
 		}
 		if err != nil {
 			return k.fail(c.name, err)
@@ -366,21 +366,4 @@ func (k Keep) Entries(ctx context.Context) ([]Entry, error) {
 		list = append(list, Entry{name, meta})
 	}
 	return list, nil
-}
-
-// lost lists the names that the index has for this store and the store has not:
-// a removal that was cut short, or a vault that was moved away.
-func (k Keep) lost(ctx context.Context) (names []string, err error) {
-	known, err := k.Known()
-	if err != nil {
-		return nil, err
-	}
-	stored, err := k.Store.List(ctx)
-	for name := range known {
-		if !slices.Contains(stored, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names, err
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 const (
 	keyringService = "ward"
+	keyringPlace   = "the keyring (service ward)" // in words
 	// nonoService is where nono keeps its secrets. ward reads them and never
 	// writes there: a Set by go-keyring replaces nono's item by one that lacks
 	// nono's third attribute, and nono would not find it any more.
@@ -70,7 +72,7 @@ func (s services) Fetch(ctx context.Context, path string) (*Buffer, error) {
 	if err != nil {
 		return nil, keyringError("", "the keyring", err)
 	}
-	service, account := ref.serviceAccount()
+	service, account, _ := strings.Cut(ref.Path, "/")
 	where := fmt.Sprintf("the keyring (service %s)", service)
 	value, err := do(ctx, s.Keyring, func() (string, error) {
 		item, err := keyring.Get(service, account)
@@ -93,18 +95,14 @@ func (s services) Fetch(ctx context.Context, path string) (*Buffer, error) {
 func (k *Keyring) Available(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout())
 	defer cancel()
-	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, keyringAnswers(ctx) })
-	if err != nil {
-		return keyringError("", "keyring", err)
-	}
-	return nil
+	_, err := Await(ctx, func() (struct{}, error) { return struct{}{}, keyringAnswers(ctx) })
+	return keyringError("", "keyring", err)
 }
 
 // Fetch reads a name of ward's own, else of nono's.
 func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
-	const where = "the keyring (service ward)"
 	if err := checkName(name); err != nil {
-		return nil, keyringError("", where, err)
+		return nil, keyringError("", keyringPlace, err)
 	}
 	nono := false
 	value, err := do(ctx, k, func() (string, error) {
@@ -120,9 +118,9 @@ func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
 	})
 	if err != nil {
 		if errors.Is(err, keyring.ErrNotFound) {
-			return nil, keyringError(name, where+", nor under service nono", err)
+			return nil, keyringError(name, keyringPlace+", nor under service nono", err)
 		}
-		return nil, keyringError(name, where, err)
+		return nil, keyringError(name, keyringPlace, err)
 	}
 	if nono {
 		k.foreign.Store(name, true)
@@ -130,30 +128,29 @@ func (k *Keyring) Fetch(ctx context.Context, name string) (*Buffer, error) {
 	if nono && k.Notice != nil {
 		k.Notice(fmt.Sprintf("%s: taken from nono's keyring entries; `ward set %s` gives ward its own", name, name))
 	}
-	return lockString(name, where, value)
+	return lockString(name, keyringPlace, value)
 }
 
 // Put stores value under the service "ward" and reads it back: a keyring that
 // changes bytes (KWallet keeps text only) is refused, and what was there
 // before is put back.
 func (k *Keyring) Put(ctx context.Context, name string, value *Buffer) error {
-	const where = "the keyring (service ward)"
 	if err := checkName(name); err != nil {
-		return keyringError("", where, err)
+		return keyringError("", keyringPlace, err)
 	}
 	if value.Len() > MaxValue {
-		return keyringError(name, where, fmt.Errorf("larger than %d bytes", MaxValue))
+		return keyringError(name, keyringPlace, fmt.Errorf("larger than %d bytes", MaxValue))
 	}
 	// The copy is made here, not in the call that may outlive this one: value
 	// must be free to be destroyed when Put returns.
 	var text string
 	if err := value.Use(func(data []byte) error { text = string(data); return nil }); err != nil {
-		return keyringError(name, where, err)
+		return keyringError(name, keyringPlace, err)
 	}
 	var added atomic.Bool
 	_, err := do(ctx, k, func() (string, error) { return "", k.put(ctx, name, text, &added) })
 	if err != nil {
-		err = keyringError(name, where, err)
+		err = keyringError(name, keyringPlace, err)
 		if added.Load() { // the call did not come back, and still holds the keyring's lock
 			_, undone := k.Index.Remove(context.WithoutCancel(ctx), name)
 			err = errors.Join(err, undone)
@@ -242,15 +239,11 @@ type errUnsuitable struct{ error }
 
 // Delete removes a name of ward's own, never one of nono's.
 func (k *Keyring) Delete(ctx context.Context, name string) error {
-	where := "the keyring (service ward)"
 	if err := checkName(name); err != nil {
-		return keyringError("", where, err)
+		return keyringError("", keyringPlace, err)
 	}
 	_, err := do(ctx, k, func() (string, error) { return "", k.remove(ctx, name) })
-	if err != nil {
-		return keyringError(name, where, err)
-	}
-	return nil
+	return keyringError(name, keyringPlace, err)
 }
 
 func (k *Keyring) remove(ctx context.Context, name string) error {
@@ -302,15 +295,14 @@ func (k *Keyring) List(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func (k *Keyring) timeout() time.Duration  { return cmp.Or(k.Timeout, 30*time.Second) }
-func (k *Keyring) patience() time.Duration { return cmp.Or(k.Patience, 2*time.Minute) }
+func (k *Keyring) timeout() time.Duration { return cmp.Or(k.Timeout, 30*time.Second) }
 
 // do runs f, which calls go-keyring, once the keyring is known to answer and
 // to be unlocked: go-keyring itself would wait without end.
 func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) {
 	var none T
 	came := k.checks.Load()
-	if _, err := await(ctx, func() (T, error) {
+	if _, err := Await(ctx, func() (T, error) {
 		return none, k.gate.do(func() error {
 			if k.checks.Load() != came {
 				return nil // found so while this call waited
@@ -326,7 +318,7 @@ func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.timeout())
 	defer cancel()
-	return await(ctx, func() (T, error) {
+	return Await(ctx, func() (T, error) {
 		k.engine.Lock()
 		defer k.engine.Unlock()
 		if err := ctx.Err(); err != nil {
@@ -336,7 +328,11 @@ func do[T any](ctx context.Context, k *Keyring, f func() (T, error)) (T, error) 
 	})
 }
 
+// keyringError puts an error of the keyring or of the index into our words; nil stays nil.
 func keyringError(name, where string, err error) error {
+	if err == nil {
+		return nil
+	}
 	e := &Error{Name: name, Where: where, Err: err}
 	if r, ok := errors.AsType[*RefError](err); ok {
 		e.Fix = r.Fix
@@ -360,12 +356,6 @@ func keyringError(name, where string, err error) error {
 }
 
 func lockString(name, where, value string) (*Buffer, error) {
-	b, err := NewBuffer(len(value))
-	if err == nil {
-		err = b.Use(func(data []byte) error { copy(data, value); return nil })
-	}
-	if err != nil {
-		return nil, keyringError(name, where, err)
-	}
-	return b, nil
+	b, err := FillBuffer(len(value), func(data []byte) error { copy(data, value); return nil })
+	return b, keyringError(name, where, err)
 }

@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -69,7 +71,7 @@ func (k *Keyring) unlock(ctx context.Context) error {
 	if prompt == ssNone && slices.Contains(unlocked, path) {
 		return nil
 	}
-	ctx, cancel = context.WithTimeout(ctx, k.patience())
+	ctx, cancel = context.WithTimeout(ctx, cmp.Or(k.Patience, 2*time.Minute))
 	defer cancel()
 	if prompt != ssNone {
 		if err := ask(ctx, conn, prompt); err != nil {

@@ -46,7 +46,7 @@ func (k Keep) Own(ctx context.Context, name string, size int) ([]byte, error) {
 	own := make([]byte, size)
 	return own, value.Use(func(v []byte) error {
 		if n, err := hex.Decode(own, v[:min(len(v), 2*size)]); err != nil || n != size || len(v) != 2*size {
-			return &Error{Name: reserved + name, Where: "the " + k.Name, Err: errors.New("is not what ward stored")}
+			return k.fail(reserved+name, errors.New("is not what ward stored"))
 		}
 		return nil
 	})

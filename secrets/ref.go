@@ -156,12 +156,6 @@ func checkName(name string) error {
 	return nil
 }
 
-// serviceAccount parts a keyring reference: an account may hold "/".
-func (r Ref) serviceAccount() (service, account string) {
-	service, account, _ = strings.Cut(r.Path, "/")
-	return service, account
-}
-
 // String gives the reference as ParseRef reads it.
 func (r Ref) String() string {
 	if r.Scheme == "" {
@@ -191,20 +185,18 @@ func (r Ref) Var() string {
 }
 
 func unknownScheme(scheme string) error {
+	known := []string{"keyring", "vault", "op", "apple-password", "bw", "env", "file", "cmd"}
+	e := &RefError{What: "unknown scheme", Fix: "known: " + strings.Join(known, " ")}
 	// Only what can be a scheme is repeated: a pasted value may hold "://" too.
-	e := &RefError{What: "unknown scheme", Fix: "known: keyring vault op apple-password bw env file cmd"}
 	if scheme == "" || len(scheme) > 20 || looksLikeValue(scheme) || strings.ContainsFunc(scheme, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-')
 	}) {
 		return e
 	}
 	e.Scheme = scheme
-	best := 3
-	for _, known := range []string{"keyring", "vault", "op", "apple-password", "bw", "env", "file", "cmd"} {
-		if d := distance(strings.ToLower(scheme), known); d < best && d < len(known) {
-			g, _ := grammarOf(known)
-			best, e.Fix = d, "did you mean "+g.shape+"?"
-		}
+	if meant := nearest(strings.ToLower(scheme), known); meant != "" {
+		g, _ := grammarOf(meant)
+		e.Fix = "did you mean " + g.shape + "?"
 	}
 	return e
 }

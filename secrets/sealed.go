@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -47,10 +48,7 @@ func parseSealed(item string) (s sealed, ok bool) {
 
 // fits says whether a value can be an item as it is.
 func (k *Keyring) fits(text string) bool {
-	limit := k.Limit
-	if limit == 0 {
-		limit = itemLimit
-	}
+	limit := cmp.Or(k.Limit, itemLimit)
 	return (limit <= 0 || len(text) <= limit) && !strings.HasPrefix(text, sealedPrefix)
 }
 

@@ -126,10 +126,10 @@ func (r Resolver) fetch(ctx context.Context, ref Ref) (*Buffer, error) {
 	return nil, &Error{Name: ref.String(), Err: err}
 }
 
-// await runs f and stops waiting for it when ctx ends: for calls into
+// Await runs f and stops waiting for it when ctx ends: for calls into
 // libraries that know no context. f then goes on alone, so it must hold
 // nothing that anybody else waits for.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+func Await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value T
 		err   error

@@ -146,13 +146,9 @@ func (t text) is(s string) bool { return t != nil && t.plain() == s }
 
 // decode gives the string itself, in locked memory.
 func (t text) decode() (*Buffer, error) {
-	b, err := NewBuffer(len(t))
-	if err != nil {
-		return nil, err
-	}
 	n := 0
-	if err := b.Use(func(out []byte) error { n, err = t.into(out); return err }); err != nil {
-		b.Destroy()
+	b, err := FillBuffer(len(t), func(out []byte) (err error) { n, err = t.into(out); return err })
+	if err != nil {
 		return nil, err
 	}
 	b.keep(0, n)

@@ -55,10 +55,7 @@ const header = "ward secret 1\n"
 // Fetch decrypts one secret. A name that is not there asks for no passphrase.
 func (v *Vault) Fetch(ctx context.Context, name string) (*Buffer, error) {
 	b, err := v.fetch(ctx, name)
-	if err != nil {
-		return nil, v.fail(name, err)
-	}
-	return b, nil
+	return b, v.fail(name, err)
 }
 
 func (v *Vault) fetch(ctx context.Context, name string) (*Buffer, error) {
@@ -73,7 +70,7 @@ func (v *Vault) fetch(ctx context.Context, name string) (*Buffer, error) {
 		return nil, err
 	}
 	defer f.Close()
-	id, err := await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
+	id, err := Await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +109,7 @@ func (v *Vault) fetch(ctx context.Context, name string) (*Buffer, error) {
 // Put encrypts value under name, creating the vault if there is none, and
 // keeps what was there before as NAME.age.prev.
 func (v *Vault) Put(ctx context.Context, name string, value *Buffer) error {
-	if err := v.put(ctx, name, value); err != nil {
-		return v.fail(name, err)
-	}
-	return nil
+	return v.fail(name, v.put(ctx, name, value))
 }
 
 func (v *Vault) put(ctx context.Context, name string, value *Buffer) error {
@@ -174,10 +168,7 @@ func (v *Vault) Delete(ctx context.Context, name string) error {
 		sweep(v.Dir)
 		err = syncDir(v.Dir)
 	}
-	if err != nil {
-		return v.fail(name, err)
-	}
-	return nil
+	return v.fail(name, err)
 }
 
 // List gives the names, sorted, from the file names alone. Files that ward
@@ -217,7 +208,11 @@ func (v *Vault) path(ctx context.Context, name string) (string, error) {
 	return filepath.Join(v.Dir, file+".age"), nil
 }
 
+// fail says which vault and which secret it is about; nil stays nil.
 func (v *Vault) fail(name string, err error) error {
+	if err == nil {
+		return nil
+	}
 	place := "the vault " + v.Dir
 	if e, ok := errors.AsType[*Error](err); ok {
 		return &Error{Name: name, Where: place, Err: e.Err, Fix: e.Fix}

@@ -85,7 +85,7 @@ func (v *Vault) create(ctx context.Context) error {
 // recipient gives the public half, creating the vault if there is none.
 func (v *Vault) recipient(ctx context.Context) (*age.X25519Recipient, error) {
 	if !v.Exists() {
-		_, err := await(ctx, func() (struct{}, error) {
+		_, err := Await(ctx, func() (struct{}, error) {
 			return struct{}{}, v.gate.do(func() error { return v.create(ctx) })
 		})
 		if err != nil {
@@ -95,7 +95,7 @@ func (v *Vault) recipient(ctx context.Context) (*age.X25519Recipient, error) {
 	text, err := os.ReadFile(v.recipientPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		// Lost, or creation was cut short; unlocking writes it anew.
-		id, err := await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
+		id, err := Await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
 		if err != nil {
 			return nil, err
 		}
@@ -127,12 +127,13 @@ func (v *Vault) unlock(ctx context.Context) (id *age.X25519Identity, err error) 
 }
 
 func (v *Vault) decryptIdentity(ctx context.Context) (*age.X25519Identity, error) {
+	broken := func(what string) error {
+		return &Error{Err: errors.New(what), Fix: "bring " + v.identityPath() + " back from a backup"}
+	}
+	damaged := broken("identity.age is damaged")
 	sealed, err := os.ReadFile(v.identityPath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{
-			Err: errors.New("identity.age is missing; without it nothing can be decrypted"),
-			Fix: "bring " + v.identityPath() + " back from a backup",
-		}
+		return nil, broken("identity.age is missing; without it nothing can be decrypted")
 	} else if err != nil {
 		return nil, err
 	}
@@ -144,10 +145,6 @@ func (v *Vault) decryptIdentity(ctx context.Context) (*age.X25519Identity, error
 		return nil, err
 	}
 	key.SetMaxWorkFactor(maxWorkFactor)
-	damaged := &Error{
-		Err: errors.New("identity.age is damaged"),
-		Fix: "bring " + v.identityPath() + " back from a backup",
-	}
 	plain, err := age.Decrypt(bytes.NewReader(sealed), key)
 	if errors.As(err, new(*age.NoIdentityMatchError)) {
 		return nil, &Error{Err: fmt.Errorf("%w: wrong passphrase", ErrLocked), Fix: "nothing was changed; try again"}

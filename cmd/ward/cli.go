@@ -146,8 +146,8 @@ func run(args []string) (code int) {
 	if err == nil {
 		return 0
 	}
-	var e *exit
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*exit](err)
+	if !ok {
 		complain(err)
 		return 1
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"ward/launcher"
 	"ward/sandbox"
+	"ward/secrets"
 )
 
 type doctorCmd struct {
@@ -82,9 +84,10 @@ func examine() (*diagnosis, error) {
 			Layer: s.Layer, Enforced: s.Enforced(), Does: s.Does, Since: s.Kernel, Missing: s.Missing, Instead: s.Instead,
 		})
 	}
-	if err := launcher.TryLockedMemory(); err != nil {
+	if b, err := secrets.NewBuffer(1); err != nil {
 		d.Memory.Missing = err.Error()
 	} else {
+		b.Destroy()
 		d.Memory.OK = true
 	}
 	d.Store, d.StoreWhy = "none", "out of reach inside a launch"
@@ -101,12 +104,7 @@ func examine() (*diagnosis, error) {
 
 // launches says whether a launch without --allow-degraded would start here.
 func (d *diagnosis) launches() bool {
-	for _, l := range d.Layers {
-		if !l.Enforced && l.Instead == "" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(d.Layers, func(l layerRow) bool { return !l.Enforced && l.Instead == "" })
 }
 
 func (d *diagnosis) print(w io.Writer) error {

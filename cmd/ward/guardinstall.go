@@ -10,34 +10,30 @@ import (
 	"ward/launcher/session"
 )
 
-type guardInstallCmd struct {
+// hookFlags are those of install and uninstall.
+type hookFlags struct {
 	Agent string `arg:"" enum:"claude,codex,gemini,cursor" help:"One of ${enum}."`
 	Yes   bool   `short:"y" help:"Do not ask."`
 }
+
+type guardInstallCmd struct{ hookFlags }
 
 // Help is the example of `ward guard install --help`.
 func (guardInstallCmd) Help() string { return "ward guard install claude" }
 
 // Run is `ward guard install`.
-func (c *guardInstallCmd) Run(stdout io.Writer) error {
-	return changeHooks(stdout, guard.Agent(c.Agent), true, c.Yes)
-}
+func (c *guardInstallCmd) Run(stdout io.Writer) error { return c.change(stdout, true) }
 
-type guardUninstallCmd struct {
-	Agent string `arg:"" enum:"claude,codex,gemini,cursor" help:"One of ${enum}."`
-	Yes   bool   `short:"y" help:"Do not ask."`
-}
+type guardUninstallCmd struct{ hookFlags }
 
 // Help is the example of `ward guard uninstall --help`.
 func (guardUninstallCmd) Help() string { return "ward guard uninstall claude" }
 
 // Run is `ward guard uninstall`.
-func (c *guardUninstallCmd) Run(stdout io.Writer) error {
-	return changeHooks(stdout, guard.Agent(c.Agent), false, c.Yes)
-}
+func (c *guardUninstallCmd) Run(stdout io.Writer) error { return c.change(stdout, false) }
 
-// changeHooks shows the change, asks, and makes it.
-func changeHooks(stdout io.Writer, agent guard.Agent, install, yes bool) error {
+// change shows what would be changed, asks, and does it.
+func (f hookFlags) change(stdout io.Writer, install bool) error {
 	caller, err := session.Caller()
 	if err != nil {
 		return err
@@ -49,7 +45,7 @@ func changeHooks(stdout io.Writer, agent guard.Agent, install, yes bool) error {
 	if err := caller.May(action); err != nil {
 		return refused(err)
 	}
-	change, err := launcher.PlanHooks(agent, install)
+	change, err := launcher.PlanHooks(guard.Agent(f.Agent), install)
 	if err != nil {
 		return err
 	}
@@ -60,7 +56,7 @@ func changeHooks(stdout io.Writer, agent guard.Agent, install, yes bool) error {
 	if _, err := fmt.Fprint(stdout, change.Diff); err != nil {
 		return err
 	}
-	if !yes {
+	if !f.Yes {
 		ok, err := launcher.Confirm("change " + change.Path)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -90,11 +91,7 @@ func (shellCmd) Help() string { return "ward shell --allow-cwd" }
 
 // Run is `ward shell`.
 func (c *shellCmd) Run(stdout io.Writer, e *launcher.Early) error {
-	shell := os.Getenv("SHELL")
-	if shell == "" {
-		shell = "/bin/sh"
-	}
-	return c.launch(stdout, e, []string{shell})
+	return c.launch(stdout, e, []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")})
 }
 
 func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) error {
@@ -102,8 +99,11 @@ func (f *runFlags) launch(stdout io.Writer, e *launcher.Early, argv []string) er
 	if err != nil {
 		return &exit{commandCode(err), err}
 	}
-	if f.DryRun {
-		return dryRun(stdout, plan, f.JSON)
+	switch {
+	case f.DryRun && f.JSON:
+		return printJSON(stdout, plan)
+	case f.DryRun:
+		return plan.WriteText(stdout)
 	}
 	if err := plan.RecordAt(f.AuditLog); err != nil {
 		return &exit{launcher.ExitLaunch, err}
@@ -125,11 +125,7 @@ func (f *runFlags) plan(argv []string) (*launcher.Plan, error) {
 	if len(argv) == 0 {
 		return nil, launcher.Mistake("no command", "ward run [flags] -- COMMAND [ARG…]")
 	}
-	name := f.Profile
-	if name == "" {
-		name = profiles.Select(argv[0])
-	}
-	profile, err := profiles.Load(name, host.Config)
+	profile, err := profiles.Load(cmp.Or(f.Profile, profiles.Select(argv[0])), host.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -206,25 +202,14 @@ func absolute(paths []string) []string {
 
 // commandCode gives a plan's error its exit code: a command that does not exist is told apart from all else.
 func commandCode(err error) int {
-	code := launcher.ExitLaunch
-	all := launcher.Parts(err)
-	if len(all) != 1 {
-		return code
-	}
-	if c, ok := all[0].(*launcher.CommandError); ok {
-		code = 126
-		if c.Missing {
-			code = 127
+	if all := launcher.Parts(err); len(all) == 1 {
+		if c, ok := all[0].(*launcher.CommandError); ok && c.Missing {
+			return 127
+		} else if ok {
+			return 126
 		}
 	}
-	return code
-}
-
-func dryRun(w io.Writer, plan *launcher.Plan, asJSON bool) error {
-	if !asJSON {
-		return plan.WriteText(w)
-	}
-	return printJSON(w, plan)
+	return launcher.ExitLaunch
 }
 
 // words are passed on byte for byte: kong's own decoding of strings goes through JSON, which replaces what is not UTF-8.

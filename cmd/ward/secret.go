@@ -102,7 +102,7 @@ func (f valueFlags) source(ctx context.Context, key, prompt string) (*secrets.Bu
 		}
 		return all.TrimNewline(), nil
 	}
-	value, err := launcher.AskSecret(prompt, false)
+	value, err := launcher.AskSecret(context.Background(), prompt, false)
 	if errors.Is(err, launcher.ErrNoTerminal) {
 		return nil, launcher.Mistake("secret "+key+": there is no terminal to ask at", "--stdin reads the value from stdin, --clipboard from the clipboard")
 	}

@@ -27,8 +27,7 @@ const dialWithin = 5 * time.Second
 func Dial(addr string) (*Client, error) {
 	conn, err := net.DialTimeout("unix", addr, dialWithin)
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err
 		}
 		return nil, fmt.Errorf("ward's socket %s does not answer: %w", addr, err)

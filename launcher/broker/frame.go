@@ -89,12 +89,13 @@ func writeRequest(w io.Writer, op Op, body []byte) error {
 		return &Refusal{Text: fmt.Sprintf("%d bytes are more than the %d that fit", len(body), op.limit()), Policy: true}
 	}
 	head := append([]byte(magic), byte(op))
-	head = binary.BigEndian.AppendUint32(head, uint32(len(body)))
-	if _, err := w.Write(head); err != nil {
+	return send(w, binary.BigEndian.AppendUint32(head, uint32(len(body))), body)
+}
+
+// send writes a frame whose body is a secret, or large: no copy is made of it.
+func send(w io.Writer, head, body []byte) error {
+	if _, err := w.Write(head); err != nil || len(body) == 0 {
 		return err
-	}
-	if len(body) == 0 {
-		return nil
 	}
 	_, err := w.Write(body)
 	return err
@@ -153,33 +154,26 @@ func readBody(r io.Reader, size int) ([]byte, error) {
 	return body, nil
 }
 
-// appendReply appends the head of a reply that gives size bytes; they follow.
-func appendReply(b []byte, size int) []byte {
-	return binary.BigEndian.AppendUint32(append(b, byte(given)), uint32(size))
+// headOf is how a reply with a body of size bytes begins.
+func headOf(kind status, size int) []byte {
+	return binary.BigEndian.AppendUint32([]byte{byte(kind)}, uint32(size))
 }
 
 // WriteReply sends bytes that are no secret.
 func WriteReply(w io.Writer, body []byte) error {
-	_, err := w.Write(append(appendReply(nil, len(body)), body...))
+	_, err := w.Write(append(headOf(given, len(body)), body...))
 	return err
 }
 
 // WriteSecret sends a value out of locked memory.
 func WriteSecret(w io.Writer, value *secrets.Buffer) error {
-	return value.Use(func(v []byte) error {
-		if _, err := w.Write(appendReply(nil, len(v))); err != nil || len(v) == 0 {
-			return err
-		}
-		_, err := w.Write(v)
-		return err
-	})
+	return value.Use(func(v []byte) error { return send(w, headOf(given, len(v)), v) })
 }
 
 // WriteRefusal sends an error: its words, its hint, and whether it is a refusal by policy.
 func WriteRefusal(w io.Writer, err error) error {
 	kind := failed
-	var r *Refusal
-	if errors.As(err, &r) && r.Policy {
+	if r, ok := errors.AsType[*Refusal](err); ok && r.Policy {
 		kind = refused
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", " ")
@@ -188,8 +182,7 @@ func WriteRefusal(w io.Writer, err error) error {
 		text += "\n" + strings.ReplaceAll(h.Hint(), "\n", " ")
 	}
 	text = text[:min(len(text), maxWords)]
-	head := binary.BigEndian.AppendUint32([]byte{byte(kind)}, uint32(len(text)))
-	_, werr := w.Write(append(head, text...))
+	_, werr := w.Write(append(headOf(kind, len(text)), text...))
 	return werr
 }
 
@@ -233,13 +226,5 @@ func readSecret(r io.Reader) (*secrets.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := secrets.NewBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	if err := value.Use(func(v []byte) error { _, err := io.ReadFull(r, v); return err }); err != nil {
-		value.Destroy()
-		return nil, err
-	}
-	return value, nil
+	return secrets.FillBuffer(size, func(v []byte) error { _, err := io.ReadFull(r, v); return err })
 }

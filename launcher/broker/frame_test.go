@@ -117,15 +117,15 @@ func TestRefusal(t *testing.T) {
 
 func TestReplyRefused(t *testing.T) {
 	for what, sent := range map[string][]byte{
-		"more than was asked for": append(appendReply(nil, 11), "0123456789x"...),
+		"more than was asked for": append(headOf(given, 11), "0123456789x"...),
 		"another status":          {9, 0, 0, 0, 0},
-		"cut":                     appendReply(nil, 5),
+		"cut":                     headOf(given, 5),
 	} {
 		if got, err := readReply(bytes.NewReader(sent), 10); err == nil {
 			t.Errorf("%s: read as %q", what, got)
 		}
 	}
-	if _, err := readSecret(bytes.NewReader(appendReply(nil, secrets.MaxValue+1))); !errors.Is(err, ErrFrame) {
+	if _, err := readSecret(bytes.NewReader(headOf(given, secrets.MaxValue+1))); !errors.Is(err, ErrFrame) {
 		t.Errorf("a value that is too long: %v, want %v", err, ErrFrame)
 	}
 }

@@ -68,11 +68,7 @@ func (s *Server) mask(conn *os.File, who Asker, payload []byte) error {
 	if err != nil {
 		return WriteRefusal(conn, err)
 	}
-	if _, err := conn.Write(appendReply(nil, len(masked))); err != nil || len(masked) == 0 {
-		return err
-	}
-	_, err = conn.Write(masked)
-	return err
+	return send(conn, headOf(given, len(masked)), masked)
 }
 
 // masked gives nothing that was not within the budget and recorded before.

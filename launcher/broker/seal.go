@@ -22,15 +22,7 @@ var ErrSealed = errors.New("the sealed value does not open")
 
 // NewKey makes a random key in locked memory.
 func NewKey() (*secrets.Buffer, error) {
-	key, err := secrets.NewBuffer(KeySize)
-	if err != nil {
-		return nil, err
-	}
-	if err := key.Use(func(k []byte) error { _, err := rand.Read(k); return err }); err != nil {
-		key.Destroy()
-		return nil, err
-	}
-	return key, nil
+	return secrets.FillBuffer(KeySize, func(k []byte) error { _, err := rand.Read(k); return err })
 }
 
 // box is the cipher. What the library makes of the key lies on Go's heap: it is for processes that end soon.
@@ -73,21 +65,12 @@ func Unseal(key *secrets.Buffer, name string, sealed []byte) (*secrets.Buffer, e
 	if size < 0 || size > secrets.MaxValue {
 		return nil, ErrSealed
 	}
-	value, err := secrets.NewBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	err = value.Use(func(v []byte) error {
+	return secrets.FillBuffer(size, func(v []byte) error {
 		if plain, err := aead.Open(v[:0:size], sealed[:n], sealed[n:], []byte(name)); err != nil || len(plain) != size {
 			return ErrSealed
 		}
 		return nil
 	})
-	if err != nil {
-		value.Destroy()
-		return nil, err
-	}
-	return value, nil
 }
 
 // AppendKey appends a key as UnsealVar has it.
@@ -98,19 +81,10 @@ func readKey(text string) (*secrets.Buffer, error) {
 	if base64.RawURLEncoding.DecodedLen(len(text)) != KeySize {
 		return nil, errors.New(UnsealVar + ": is not set to a key")
 	}
-	key, err := secrets.NewBuffer(KeySize)
-	if err != nil {
-		return nil, err
-	}
-	err = key.Use(func(k []byte) error {
+	return secrets.FillBuffer(KeySize, func(k []byte) error {
 		if _, err := base64.RawURLEncoding.Decode(k, []byte(text)); err != nil {
 			return errors.New(UnsealVar + ": is not set to a key")
 		}
 		return nil
 	})
-	if err != nil {
-		key.Destroy()
-		return nil, err
-	}
-	return key, nil
 }

@@ -168,13 +168,11 @@ func (s *Server) get(conn *os.File, who Asker, name string) error {
 
 func (s *Server) has(conn *os.File, who Asker, name string) error {
 	_, result, err := s.look(name)
-	if err == nil {
-		if err = s.often(); err == nil {
-			return WriteReply(conn, nil)
-		}
-		return WriteRefusal(conn, err)
+	if err != nil {
+		s.record(who, name, result) // a refusal stays one, recorded or not
+	} else if err = s.often(); err == nil {
+		return WriteReply(conn, nil)
 	}
-	s.record(who, name, result) // a refusal stays one, recorded or not
 	return WriteRefusal(conn, err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -55,12 +56,7 @@ func Shell(c detect.Caller) (Bound, error) {
 
 // above says whether the process is among the ancestors in a chain, or the first of it.
 func (b Bound) above(chain []detect.Process) bool {
-	for _, p := range chain {
-		if p.PID == b.PID && p.Start == b.Start {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chain, func(p detect.Process) bool { return p.PID == b.PID && p.Start == b.Start })
 }
 
 // lives says whether the process is still the same.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,14 +43,10 @@ const (
 
 // Prepare writes the script and starts the keeper. It gives the script's path.
 func (h HandOff) Prepare(value *secrets.Buffer) (script string, err error) {
-	if h.Last == 0 {
-		h.Last = minute
-	}
+	h.Last = cmp.Or(h.Last, minute)
 	err = value.Use(func(v []byte) error {
-		for _, c := range v {
-			if c == 0 {
-				return errors.New("it holds a NUL byte, which no variable can")
-			}
+		if slices.Contains(v, 0) {
+			return errors.New("it holds a NUL byte, which no variable can")
 		}
 		return nil
 	})
@@ -176,8 +174,7 @@ func Receive(dir, name string, script io.Reader) (*secrets.Buffer, error) {
 	key, err := ask(filepath.Join(dir, keySocket), func(c *broker.Client, ctx context.Context) (*secrets.Buffer, error) {
 		return c.Secret(ctx, broker.Take, nil)
 	})
-	var refused *broker.Refusal
-	if err != nil && !errors.As(err, &refused) {
+	if _, refused := errors.AsType[*broker.Refusal](err); err != nil && !refused {
 		return nil, &broker.Refusal{Text: fmt.Sprintf("hand-off of %s: it was used already, or waited too long", name), Fix: "ask again with ward get"}
 	}
 	if err != nil {

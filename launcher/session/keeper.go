@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -234,7 +233,7 @@ func newKeeper(in, listener *os.File) (*keeper, error) {
 		}
 	}
 	k := &keeper{over: make(chan struct{})}
-	decoder := json.NewDecoder(bufio.NewReader(bytes.NewReader(head)))
+	decoder := json.NewDecoder(bytes.NewReader(head))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&k.opening); err != nil {
 		return nil, err
@@ -250,10 +249,7 @@ func newKeeper(in, listener *os.File) (*keeper, error) {
 		return nil, fmt.Errorf("values of %d bytes in all are more than a session keeps (%d)", size, maxOpening)
 	}
 	var err error
-	if k.values, err = secrets.NewBuffer(size); err != nil {
-		return nil, err
-	}
-	if err := k.values.Use(func(all []byte) error { _, err := io.ReadFull(in, all); return err }); err != nil {
+	if k.values, err = secrets.FillBuffer(size, func(all []byte) error { _, err := io.ReadFull(in, all); return err }); err != nil {
 		return nil, err
 	}
 	l, err := net.FileListener(listener)

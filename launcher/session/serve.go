@@ -243,18 +243,9 @@ func byPolicy(err error) error {
 
 // cut copies one value out of the others.
 func (k *keeper) cut(offset, size int) (*secrets.Buffer, error) {
-	value, err := secrets.NewBuffer(size)
-	if err != nil {
-		return nil, err
-	}
-	err = k.values.Use(func(all []byte) error {
-		return value.Use(func(to []byte) error { copy(to, all[offset:offset+size]); return nil })
+	return secrets.FillBuffer(size, func(to []byte) error {
+		return k.values.Use(func(all []byte) error { copy(to, all[offset:offset+size]); return nil })
 	})
-	if err != nil {
-		value.Destroy()
-		return nil, err
-	}
-	return value, nil
 }
 
 // give hands the key of a hand-off over, and says that this was the last time. Who may not have it does not use it up.
