@@ -98,9 +98,9 @@ func beyondReach(err error) bool {
 
 func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// clone copies the mount at path below dir, which is no link, or at dir itself, with everything mounted below it. The copy keeps the flags
-// that the original has, also those that a user namespace may not take off. One that is not attached is costly to
-// give up: the kernel waits until nobody can be looking at it.
+// clone copies the mount at path below dir, which is no link, or at dir itself, with everything mounted below it. The copy
+// keeps the flags that the original has, also those that a user namespace may not take off. One that is not attached is
+// costly to give up: the kernel waits until nobody can be looking at it.
 func clone(dir int, path string) (int, error) {
 	return unix.OpenTree(dir, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 }
