@@ -94,9 +94,10 @@ func (m *mediator) bindUnix(n *request, sock int, raw []byte) error {
 	return errGoOn
 }
 
-// adopt remembers the file of a socket that is about to listen, so that it may be connected to. The command can have
-// put another server's socket in its place: one that somebody listens on already is not adopted. Only this one does
-// not listen yet.
+// adopt remembers the file of a socket that is about to listen, so that it may be connected to. Its name may lead to another
+// server's socket by now: the command can have put that in its place, or have changed its working directory. So the kernel
+// is asked for the file. Where it does not tell, one that somebody listens on is not adopted; of a server that starts at
+// that moment, and has bound its socket already, it cannot be told apart then.
 func (m *mediator) adopt(n *request, sock int) {
 	local, err := unix.Getsockname(sock)
 	if err != nil {
@@ -110,7 +111,15 @@ func (m *mediator) adopt(n *request, sock int) {
 	if err != nil {
 		return
 	}
-	if !silent(sock, fd) {
+	bound, err := boundTo(sock)
+	if err == nil {
+		var found vnode
+		found, err = vnodeOf(int(n.pid), fd)
+		ok = err == nil && found == bound
+	} else {
+		ok = silent(sock, fd)
+	}
+	if !ok {
 		unix.Close(fd)
 		return
 	}

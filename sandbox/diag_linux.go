@@ -11,14 +11,11 @@ import (
 // same, but to find the end of the listening ones the kernel walks its table of connections, which takes milliseconds
 // on a machine with much memory.
 func diagnose(family uint8, port uint16) ([]endpoint, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	fd, err := askDiag(diagRequest(family, port))
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	if err := unix.Sendto(fd, diagRequest(family, port), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return nil, err
-	}
 	var all []endpoint
 	for buf := make([]byte, 16<<10); ; {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
@@ -34,6 +31,19 @@ func diagnose(family uint8, port uint16) ([]endpoint, error) {
 			return all, err
 		}
 	}
+}
+
+// askDiag sends a request; the answer comes by the descriptor.
+func askDiag(request []byte) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // Sizes of include/uapi/linux/inet_diag.h: struct inet_diag_req_v2 and inet_diag_msg.

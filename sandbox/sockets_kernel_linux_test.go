@@ -1,10 +1,14 @@
 package sandbox
 
 import (
+	"bufio"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A second thread puts a foreign server's socket in the place of the file that was just bound.
@@ -25,6 +29,57 @@ func TestSocketFileSwapped(t *testing.T) {
 		}
 		// The supervisor itself looks whether somebody listens at a file that was exchanged; it says nothing there.
 		t.Logf("%d looks of the supervisor", foreign.visits())
+	})
+}
+
+// A server that starts outside has its file for a moment before it listens. A launch's own socket with the same name,
+// bound in another directory, does not stand for that one.
+func TestSocketOfAStartingServer(t *testing.T) {
+	both(t, func(t *testing.T) {
+		python := needsProgram(t, "python3")
+		dir, own := t.TempDir(), t.TempDir()
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Bind(fd, &unix.SockaddrUnix{Name: filepath.Join(dir, "socket")})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		l := command(python, "-c", `
+import os,socket,sys
+s=socket.socket(socket.AF_UNIX)
+os.chdir(sys.argv[1]); s.bind("socket")
+os.chdir(sys.argv[2]); s.listen()
+print("listens", flush=True)
+while not os.path.exists("started"): pass
+for place in sys.argv[2], sys.argv[1]:
+    os.chdir(place); c=socket.socket(socket.AF_UNIX)
+    try: c.connect("socket"); print("connected")
+    except OSError as e: print(e.strerror)
+s.listen()
+c.connect("socket"); print("own")
+`, own, dir).allow(Read, dir).allow(Read|Write, own)
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		l.Stdio[1] = w
+		l.begin(t)
+		w.Close()
+		lines := bufio.NewScanner(r)
+		lines.Scan()
+		if err := errors.Join(unix.Listen(fd, 1), os.WriteFile(filepath.Join(dir, "started"), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for lines.Scan() {
+			got = append(got, lines.Text())
+		}
+		if l.end(t); !slices.Equal(got, []string{"Permission denied", "Permission denied", "own"}) {
+			t.Errorf("got %q\n%s", got, l.err.String())
+		}
 	})
 }
 
