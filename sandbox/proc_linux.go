@@ -49,17 +49,29 @@ func leader(tid int) int {
 
 func name(pid int) string { return shown(status(pid, "Name")[0]) }
 
-// signalled says whether a signal waits that would interrupt a thread in a system call.
+// signalled says whether a signal waits that would interrupt a thread in a system call. One that was sent to the process
+// the kernel gives to its first thread, unless that blocks it or has ended; the others go on, and would see
+// ERESTARTSYS itself, which the kernel turns into something else only where a signal is delivered. Where the first one
+// does not take it, and several others are in a connect, it is not known which of them does.
 func signalled(tid int) bool {
 	var sets [3]uint64
-	for i, hex := range status(tid, "SigPnd", "ShdPnd", "SigBlk") {
-		set, err := strconv.ParseUint(hex, 16, 64)
+	fields := status(tid, "SigPnd", "ShdPnd", "SigBlk", "Tgid")
+	for i := range sets {
+		set, err := strconv.ParseUint(fields[i], 16, 64)
 		if err != nil {
 			return false
 		}
 		sets[i] = set
 	}
-	return (sets[0]|sets[1])&^sets[2] != 0
+	own, shared := sets[0]&^sets[2], sets[1]&^sets[2]
+	if first, err := strconv.Atoi(fields[3]); err == nil && first != tid && shared != 0 {
+		of := status(first, "SigBlk", "State")
+		blocked, err := strconv.ParseUint(of[0], 16, 64)
+		if err == nil && !strings.HasPrefix(of[1], "Z") {
+			shared &= blocked
+		}
+	}
+	return own|shared != 0
 }
 
 // readMemory copies from the memory of the command. process_vm_readv is one call; /proc/PID/mem works where a

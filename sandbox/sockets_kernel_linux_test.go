@@ -158,3 +158,29 @@ func TestAbstractSockets(t *testing.T) {
 		}
 	})
 }
+
+// A signal that the first thread takes leaves connects of the others alone: they do not end in an errno that no program knows.
+func TestConnectOfOtherThreads(t *testing.T) {
+	both(t, func(t *testing.T) {
+		python := needsProgram(t, "python3")
+		full := mute(t)
+		l := command(python, "-c", `
+import os,signal,socket,sys,threading,time
+def stop(*_): raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, stop)
+def go():
+    try: socket.socket().connect(("127.0.0.1", int(sys.argv[1])))
+    except OSError as e: print("errno", e.errno, flush=True)
+for _ in range(3): threading.Thread(target=go, daemon=True).start()
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+try: socket.socket().connect(("127.0.0.1", int(sys.argv[1])))
+except KeyboardInterrupt: print("interrupted", flush=True)
+time.sleep(0.3)
+os._exit(0)
+`, full)
+		l.Policy.Net.Ports = []uint16{uint16(portOf(full))}
+		if got := l.output(t); got != "interrupted\n" {
+			t.Errorf("got %q\n%s", got, l.err.String())
+		}
+	})
+}
