@@ -173,6 +173,7 @@ func (s *session) output(i int, to, from *os.File, pipe io.Closer) {
 			gone = true
 			if pipe != nil {
 				pipe.Close()
+				s.failed[i] = err
 			}
 		}
 	}

@@ -112,6 +112,9 @@ func (s *session) finish() (code int) {
 	s.drain()
 	s.console.leave()
 	code = s.code
+	if s.cut() && code == 0 {
+		code = ExitFailed
+	}
 	if s.leaked() && s.plan.Guard == "block" {
 		code = ExitBlocked
 	}
@@ -138,6 +141,21 @@ func (s *session) drain() {
 			}
 		}
 	}
+}
+
+// cut says that output is missing outside, and says so: the disk is full, say. The command cannot have noticed if it ended
+// first, since it wrote into a pipe. A reader that goes away has read what it wanted.
+func (s *session) cut() (missing bool) {
+	if s.abandoned {
+		return false
+	}
+	for i, err := range s.failed {
+		if err != nil && !errors.Is(err, syscall.EPIPE) {
+			missing = true
+			s.say("%s: %v: the output from there on is lost", []string{1: "stdout", 2: "stderr"}[i], err)
+		}
+	}
+	return missing
 }
 
 func (s *session) leaked() bool {

@@ -59,6 +59,7 @@ type session struct {
 	pumps sync.WaitGroup
 	// inner are the ends of pipes that ward reads: stdout and stderr of the command, nil where they do not go through.
 	inner   [3]*os.File
+	failed  [3]error       // why a pipe's output did not get out; to be read when the pumps have ended
 	busy    [3]atomic.Bool // bytes of the stream are on their way; 0 is the terminal
 	size    atomic.Uint32  // of the terminal since it changed: columns above, rows below 16 bits; 0: as it was
 	console *console

@@ -98,6 +98,22 @@ func TestStreamsShell(t *testing.T) {
 	}
 }
 
+// TestStreamsFull: output that finds no room is said to be missing, and the launch has not succeeded, whether or not the
+// command noticed. Behind the guard it writes into a pipe, so a short one does not.
+func TestStreamsFull(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for name, flags := range guarded(p) {
+			for _, size := range []string{"1", "1000000"} {
+				argv := append([]string{"sh", "-c", `exec "$@" >/dev/full`, "sh", p.ward, "run", "--allow-cwd"}, flags...)
+				got := end(t, p.command(t, append(argv, "--", "head", "-c", size, "/dev/zero")...))
+				if got.code == 0 || !strings.Contains(strings.ToLower(got.stderr), "no space left on device") {
+					t.Errorf("%s, %s bytes: exit %d and %q", name, size, got.code, got.stderr)
+				}
+			}
+		}
+	})
+}
+
 // TestStreamsLastByte: a program that writes and ends at once has all its output written, and nothing after it.
 func TestStreamsLastByte(t *testing.T) {
 	asEach(t, func(t *testing.T, p *person) {
