@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Known remembers callers that were seen before, so that a new one is
@@ -102,7 +105,7 @@ var errDamaged = errors.New("damaged")
 // read gives an empty file where there is none.
 func (k *Known) read() (knownFile, error) {
 	f := knownFile{Version: 1}
-	file, err := os.Open(k.Path)
+	file, err := os.OpenFile(k.Path, os.O_RDONLY|unix.O_NONBLOCK, 0) // to open a FIFO would wait for a writer
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
@@ -110,6 +113,9 @@ func (k *Known) read() (knownFile, error) {
 		return f, err
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return f, cmp.Or(err, errors.New(k.Path+" is not a regular file"))
+	}
 	data, err := io.ReadAll(io.LimitReader(file, maxKnownFile+1))
 	if err != nil {
 		return f, err

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func newKnown(t *testing.T) *Known {
@@ -171,6 +175,22 @@ func TestKnownFaults(t *testing.T) {
 		now, _ := os.ReadFile(k.Path)
 		if !isNew || err == nil || string(now) != text {
 			t.Errorf("new %v, error %v, file %q", isNew, err, now)
+		}
+	})
+	t.Run("a pipe", func(t *testing.T) {
+		k := newKnown(t)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(k.Path), 0o700), unix.Mkfifo(k.Path, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { _, err := k.See(t.Context(), Caller{Path: "/bin/a"}); done <- err }()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("no error")
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("waits for a writer")
 		}
 	})
 	t.Run("no directory", func(t *testing.T) {

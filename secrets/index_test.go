@@ -2,12 +2,15 @@ package secrets
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestIndex(t *testing.T) {
@@ -94,6 +97,32 @@ func TestIndexDamage(t *testing.T) {
 		}
 		if done, err := x.Recover(ctx); err != nil || done != (Recovery{}) {
 			t.Errorf("a sound index was recovered: %+v, %v", done, err)
+		}
+	}
+}
+
+// A FIFO in the place of a file is an error, and nobody waits for a writer.
+func TestPipesInPlace(t *testing.T) {
+	dir := t.TempDir()
+	x := &Index{Path: filepath.Join(dir, "index.json")}
+	v := &Vault{Dir: dir, Passphrase: func(context.Context, string, bool) (*Buffer, error) { return nil, errors.New("asked") }}
+	for path, read := range map[string]func() error{
+		x.Path:                         func() error { _, err := x.All(); return err },
+		filepath.Join(dir, "name.age"): func() error { _, err := v.Fetch(t.Context(), "name"); return err },
+		v.identityPath():               func() error { _, err := v.unlock(t.Context()); return err },
+	} {
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- read() }()
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), filepath.Base(path)+": not a regular file") {
+				t.Errorf("%s: %v", path, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: waits for a writer", path)
 		}
 	}
 }

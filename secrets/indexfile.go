@@ -104,7 +104,7 @@ func quotedJSON(s string) []byte {
 // there was one: then somebody took it away, and its names are not to be
 // forgotten by the next change.
 func (x *Index) read() ([]byte, error) {
-	data, err := os.ReadFile(x.Path)
+	data, err := readRegular(x.Path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return data, x.fail(err)
 	}
@@ -112,7 +112,7 @@ func (x *Index) read() ([]byte, error) {
 		return []byte(emptyIndex), nil
 	}
 	// Again: it may have been written twice between the two looks.
-	data, err = os.ReadFile(x.Path)
+	data, err = readRegular(x.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = &damage{errors.New("it is missing")}
 	}
@@ -184,7 +184,7 @@ func (x *Index) Recover(ctx context.Context) (done Recovery, err error) {
 				return x.fail(err)
 			}
 		}
-		before, err := os.ReadFile(x.previous())
+		before, err := readRegular(x.previous())
 		entries, unsound := parseIndex(before)
 		if err != nil || unsound != nil {
 			before = []byte(emptyIndex + "\n")

@@ -63,7 +63,7 @@ func (v *Vault) fetch(ctx context.Context, name string) (*Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotFound
 	} else if err != nil {
@@ -140,7 +140,7 @@ func (v *Vault) put(ctx context.Context, name string, value *Buffer) error {
 	}
 	sweep(v.Dir)
 	return replaceAfter(path, sealed.Bytes(), func() error {
-		before, err := os.ReadFile(path)
+		before, err := readRegular(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		} else if err != nil {

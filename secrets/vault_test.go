@@ -131,7 +131,7 @@ func TestVaultDamage(t *testing.T) {
 		{"a one bit off", func(d string) error { return flip(d + "/a.age") }, "a.age is damaged or foreign", ""},
 		{"b renamed to a", func(d string) error { return os.Rename(d+"/b.age", d+"/a.age") }, "a.age is damaged or foreign: it holds another secret's value: was it renamed?", ""},
 		{"a of another vault", func(d string) error { return seal(d+"/a.age", header+"a\nv") }, "encrypted to another vault", ""},
-		{"a is a directory", func(d string) error { return errors.Join(os.Remove(d+"/a.age"), os.Mkdir(d+"/a.age", 0o700)) }, "is a directory", ""},
+		{"a is a directory", func(d string) error { return errors.Join(os.Remove(d+"/a.age"), os.Mkdir(d+"/a.age", 0o700)) }, "a.age: not a regular file", ""},
 	} {
 		t.Run(c.what, c.run)
 	}

@@ -92,7 +92,7 @@ func (v *Vault) recipient(ctx context.Context) (*age.X25519Recipient, error) {
 			return nil, err
 		}
 	}
-	text, err := os.ReadFile(v.recipientPath())
+	text, err := readRegular(v.recipientPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		// Lost, or creation was cut short; unlocking writes it anew.
 		id, err := Await(ctx, func() (*age.X25519Identity, error) { return v.unlock(ctx) })
@@ -131,7 +131,7 @@ func (v *Vault) decryptIdentity(ctx context.Context) (*age.X25519Identity, error
 		return &Error{Err: errors.New(what), Fix: "bring " + v.identityPath() + " back from a backup"}
 	}
 	damaged := broken("identity.age is damaged")
-	sealed, err := os.ReadFile(v.identityPath())
+	sealed, err := readRegular(v.identityPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, broken("identity.age is missing; without it nothing can be decrypted")
 	} else if err != nil {
@@ -162,7 +162,7 @@ func (v *Vault) decryptIdentity(ctx context.Context) (*age.X25519Identity, error
 		return nil, damaged
 	}
 	want := id.Recipient().String() + "\n"
-	switch got, err := os.ReadFile(v.recipientPath()); {
+	switch got, err := readRegular(v.recipientPath()); {
 	case errors.Is(err, fs.ErrNotExist):
 		// Best effort, for it may be a directory that cannot be written.
 		_ = replaceFile(v.recipientPath(), []byte(want))

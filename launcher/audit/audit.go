@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -42,7 +43,8 @@ func Open(path, dir string) (*Log, error) {
 		}
 		path = filepath.Join(dir, time.Now().UTC().Format("2006-01-02")+".jsonl")
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	// A FIFO that nobody reads is an error then: to wait for a reader would take no signal.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
