@@ -65,7 +65,8 @@ func (m *mediator) listenOn(n *request, sock int) error {
 // Made here, the socket would have a name that means nothing to the command, and getsockname would tell it; and the file
 // would have the supervisor's owner and permissions. The address can be exchanged behind this decision, but not for
 // anything: Landlock decides about the file once more, a socket of another family that takes this one's number may not
-// listen (see listenOn), and an abstract name is free to be bound.
+// listen (see listenOn), and an abstract name is free to be bound. What is not kept is where a datagram socket is bound that
+// takes its place.
 func (m *mediator) bindUnix(n *request, sock int, raw []byte) error {
 	name, abstract := unixName(raw)
 	if abstract || name == "" { // no name at all: the kernel picks an abstract one
