@@ -219,7 +219,7 @@ func (s *session) announce() error {
 		}
 	}
 	if err := s.record(event); err != nil {
-		return Mistake(reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	for _, w := range p.Warnings {
 		s.say("%s", w)
@@ -238,7 +238,7 @@ func (s *session) openLog() (err error) {
 		return nil
 	}
 	if s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.state, "audit")); err != nil {
-		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+		return Mistake(reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	return nil
 }
