@@ -153,6 +153,9 @@ func whyText(r profiles.PathRule) string { return cmp.Or(r.Why.String(), "profil
 // own files, and what it protects. A grant at the same path as a credential opens it; a grant below a mask makes the
 // mask step aside for it.
 func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) error {
+	for _, r := range slices.Concat(f.Deny, f.Protect) {
+		p.missing(r)
+	}
 	for _, r := range f.Deny {
 		p.hide(r.Path, whyText(r), false)
 	}
@@ -184,6 +187,13 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// missing warns of a path on the command line that is not there: it may be mistyped. Profiles are for several machines.
+func (p *Plan) missing(r profiles.PathRule) {
+	if _, err := os.Lstat(r.Path); errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(r.Why.File, "--") {
+		p.Warnings = append(p.Warnings, whyText(r)+": "+r.Path+": is not there, and is open if it is made")
+	}
 }
 
 // idle warns of a rule that lifts no protection.
