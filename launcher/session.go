@@ -238,7 +238,7 @@ func (s *session) openLog() (err error) {
 		return nil
 	}
 	if s.log, err = audit.Open(s.opt.AuditLog, filepath.Join(s.plan.state, "audit")); err != nil {
-		return Mistake(reason(err), "make the place writable, name another with --audit-log, or --no-audit")
+		return Mistake("audit record: "+reason(err), "make the place writable, name another with --audit-log, or --no-audit")
 	}
 	return nil
 }
