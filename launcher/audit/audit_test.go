@@ -5,16 +5,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A pipe may be a record, if somebody reads it; for a reader nobody waits, since that would take no signal.
 func TestPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "record")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -27,7 +26,7 @@ func TestPipe(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatal("waits for a reader")
 	}
-	reader, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
