@@ -169,6 +169,7 @@ func (r *resolving) kill() {
 		return
 	}
 	r.cmd.Process.Signal(syscall.SIGTERM) // it gives the terminal its echo back
+	r.cmd.Process.Signal(syscall.SIGCONT) // a stopped one could not end
 	r.requests.Close()
 	<-r.done
 }
