@@ -38,7 +38,8 @@ type Plan struct {
 	wipe   []string // variables of ward's own environment that are overwritten once the resolver has read them
 	tokens []string // such variables that the resolver's programs get: see opensStore
 	own    []string
-	state  string // ward's directory of what it remembers
+	state  string   // ward's directory of what it remembers
+	shared []string // the project, in which an earlier launch may have left links: see project
 	links  links
 }
 
@@ -71,7 +72,7 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State}
+	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State, shared: project(dir, h.WorkDir)}
 	plan.Policy.Nested = h.Nested
 	for _, s := range merged.Sources {
 		plan.Sources = append(plan.Sources, s.Name)
@@ -239,10 +240,8 @@ func resolveDir(pattern string) string {
 // put it there, to have this one open the sockets of another directory.
 func (p *Plan) sockets(merged *profiles.Profile) error {
 	var wrong []error
-	changeable := func(path string) bool { return p.Policy.Explain(path, sandbox.Write).Allowed }
 	for _, s := range merged.Network.AllowUnixSockets {
-		at, links := follow(filepath.Dir(s.Path))
-		if slices.ContainsFunc(links, changeable) && !changeable(at) {
+		if at, links := follow(filepath.Dir(s.Path)); p.planted(links, at) {
 			wrong = append(wrong, Mistake(whyText(s)+": "+s.Path+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself"))
 		}
 	}

@@ -186,6 +186,34 @@ func TestPlantedReference(t *testing.T) {
 	})
 }
 
+// TestPlantedLinks: nor do links that an earlier launch left in the project open anything, or have anything changed, in a
+// launch that may write nothing there.
+func TestPlantedLinks(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		value := secretValue()
+		if err := errors.Join(os.Mkdir(filepath.Join(p.home, "else"), 0o755), os.Chown(filepath.Join(p.home, "else"), p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+		p.write(t, "../else/private", []byte(value), 0o600)
+		if o := end(t, p.run(t, "--", "ln", "-s", p.home+"/else", "link")); o.code != 0 {
+			t.Fatalf("%+v", o)
+		}
+		for _, flags := range [][]string{
+			{"--read", "link"}, {"--allow", "link"}, {"--allow", "link/private"}, {"--allow-unix-socket", "link/x"}, {"--audit-log", "link/private"},
+			{"--env-credential-map", "file://" + p.project + "/link/private", "KEY"},
+		} {
+			cmd := p.command(t, append(append([]string{p.ward, "run", "--guard", "off"}, flags...), "--", "sh", "-c", "echo $KEY; cat "+p.home+"/else/private")...)
+			cmd.Dir = p.project
+			if o := end(t, cmd); o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "by a link that a command may have put there") {
+				t.Errorf("%s: %+v", flags, o)
+			}
+		}
+		if left, err := os.ReadFile(p.home + "/else/private"); err != nil || string(left) != value {
+			t.Errorf("%v, %d bytes", err, len(left))
+		}
+	})
+}
+
 // TestPlantedInstead: a file where a protected directory would be, and a directory that cannot be looked into, are named at
 // the end: git takes its settings from where such a file says.
 func TestPlantedInstead(t *testing.T) {
