@@ -97,15 +97,17 @@ func executable(name, file string) error {
 // maxHops bounds interpreters of interpreters; the kernel takes five.
 const maxHops = 5
 
+// theCommand is why a rule is there that opens what is to be started. It lifts no mask.
+const theCommand = "the command"
+
 func (p *Plan) open(path string, h Host, hops int) {
-	const why = "the command"
 	home := h.realHome()
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil || hops > maxHops {
 		return
 	}
 	grant := func(path string) {
-		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: path, Access: sandbox.Read, Why: why})
+		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: path, Access: sandbox.Read, Why: theCommand})
 	}
 	grant(resolved)
 	if root := packageRoot(resolved, home); root != "" {

@@ -279,7 +279,7 @@ func (p *Plan) hide(path, why string, yields bool) {
 	open := false
 	for _, r := range p.Policy.Rules {
 		switch {
-		case r.Access == 0 || r.Why == "the command":
+		case r.Access == 0 || r.Why == theCommand:
 		case r.Path == resolved && yields:
 			if r.Access&sandbox.Write != 0 {
 				return

@@ -126,19 +126,26 @@ func (o Options) workdir(h Host) string {
 	return filepath.Join(h.WorkDir, o.WorkDir)
 }
 
-// workdirLinks refuses --allow-cwd where the working directory was named by a link that the command may exchange, as settle
-// does for other grants.
+// workdirLinks refuses rules for the working directory where that was named by a link that the command may exchange, or by
+// --workdir and one in the project that leads out of it, as settle does for other grants.
 func (p *Plan) workdirLinks(o Options, h Host) error {
 	named := o.workdir(h)
-	if !o.AllowCWD || named == p.Dir {
+	rest := sandbox.Policy{Rules: slices.DeleteFunc(slices.Clone(p.Policy.Rules), func(r sandbox.Rule) bool {
+		return r.Access != 0 && r.Why != theCommand && sandbox.Within(r.Path, p.Dir)
+	})}
+	if named == p.Dir || len(rest.Rules) == len(p.Policy.Rules) {
 		return nil
 	}
-	rest := sandbox.Policy{Rules: slices.DeleteFunc(slices.Clone(p.Policy.Rules), func(r sandbox.Rule) bool { return r.Why == "--allow-cwd" })}
+	if o.WorkDir != "" {
+		for _, dir := range project(h.WorkDir) {
+			rest.Rules = append(rest.Rules, sandbox.Rule{Path: dir, Access: sandbox.Write})
+		}
+	}
 	open := func(path string) bool { return rest.Explain(path, sandbox.Write).Allowed }
 	if _, links := follow(named); !slices.ContainsFunc(links, open) || open(p.Dir) {
 		return nil
 	}
-	return Mistake("--allow-cwd: "+named+": leads to "+p.Dir+" by a link that a command may have put there", "if that is what you mean, name "+p.Dir+" itself")
+	return Mistake("working directory "+named+": leads to "+p.Dir+" by a link that a command may have put there", "if that is what you mean, name "+p.Dir+" itself")
 }
 
 // profile writes the flags as a profile that is merged over the real one: a flag is the last child.

@@ -132,28 +132,38 @@ func TestExchangedSockets(t *testing.T) {
 
 // So does the working directory, if it is named by one. A dollar sign in its name is that, and begins no variable.
 func TestExchangedWorkdir(t *testing.T) {
-	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/", "home/project/x$UID/", "home/project/x0 -> ../else")
+	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/", "home/far/", "home/project/x$UID/", "home/project/x0 -> ../else")
 	for _, c := range []struct {
 		dir, allow, leads string // "": refused
+		from              string // where ward is started; "": there
+		profile           string
 	}{
-		{"project/out", "project", ""}, {"project/back", "project", "project/in"}, {"project/out", "", "else"}, {"own", "project", "else"},
-		{"project/x$UID", "", "project/x$UID"},
+		{"project/out", "project", "", "far", bare}, {"project/back", "project", "project/in", "project", bare}, {"own", "project", "else", "project", bare},
+		{"project/out", "", "", "project", bare}, {"project/out", "", "else", "far", bare}, {"project/out", "", "else", "", bare},
+		{"project/out", "project", "", "", `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {"allow": ["$WORKDIR"]}}`},
+		{"project/x$UID", "", "project/x$UID", "project", bare},
 	} {
-		o := Options{Argv: []string{"sh"}, WorkDir: filepath.Join(root, "home", c.dir), AllowCWD: true}
+		o, h := Options{Argv: []string{"sh"}, AllowCWD: c.profile == bare}, host(root)
+		h.WorkDir = filepath.Join(root, "home", c.from)
+		if c.from == "" {
+			h.WorkDir = filepath.Join(root, "home", c.dir)
+		} else {
+			o.WorkDir = filepath.Join(root, "home", c.dir)
+		}
 		if c.allow != "" {
 			o.Allow = []string{filepath.Join(root, "home", c.allow)}
 		}
-		p, err := NewPlan(load(t, bare), o, host(root))
+		p, err := NewPlan(load(t, c.profile), o, h)
 		if c.leads == "" {
 			if err == nil || !strings.Contains(err.Error(), "a command may have put there") {
-				t.Errorf("%s: %v", c.dir, err)
+				t.Errorf("%+v: %v", c, err)
 			}
 			continue
 		}
 		if err != nil {
-			t.Errorf("%s: %v", c.dir, err)
+			t.Errorf("%+v: %v", c, err)
 		} else if at := filepath.Join(root, "home", c.leads); !p.Policy.Explain(at, sandbox.Write).Allowed {
-			t.Errorf("%s: %s is not open: %+v", c.dir, at, p.Policy.Rules)
+			t.Errorf("%+v: %s is not open: %+v", c, at, p.Policy.Rules)
 		}
 	}
 }
