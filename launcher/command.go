@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -145,10 +146,15 @@ func packageRoot(path, home string) string {
 	if prefix == "/usr" || sandbox.Within(home, prefix) || prefix == filepath.Join(home, ".local") {
 		return ""
 	}
-	for _, mark := range []string{"pyvenv.cfg", "conda-meta", "lib/node_modules", "include/node", "lib/python3"} {
-		if found, _ := filepath.Glob(filepath.Join(prefix, mark+"*")); len(found) > 0 {
+	for _, mark := range []string{"pyvenv.cfg", "conda-meta", "lib/node_modules", "include/node"} {
+		if _, err := os.Stat(filepath.Join(prefix, mark)); err == nil {
 			return prefix
 		}
+	}
+	// Not by a pattern: what is a part of one may be a part of the prefix's name.
+	entries, _ := os.ReadDir(filepath.Join(prefix, "lib"))
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), "python3") }) {
+		return prefix
 	}
 	return ""
 }
