@@ -39,11 +39,25 @@ func (p *Plan) command(merged *profiles.Profile, o Options, h Host) error {
 	if err != nil {
 		return err
 	}
+	if err := p.impostor(path, o); err != nil {
+		return err
+	}
 	p.Path = path
 	p.Argv = append([]string{o.Argv[0]}, merged.CommandArgs...)
 	p.Argv = append(p.Argv, o.Argv[1:]...)
 	p.open(path, h, 0)
 	return nil
+}
+
+// impostor refuses a program of the project that would get an agent's profile, and with that the agent's login, for its name
+// alone: an earlier launch may have left it there, and PATH led to it.
+func (p *Plan) impostor(path string, o Options) error {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil || !o.ByName || strings.Contains(o.Argv[0], "/") || !p.inProject(path) && !p.inProject(resolved) {
+		return nil
+	}
+	return &CommandError{o.Argv[0], false, "is " + path + ", a file of the project, and would get profile " + p.Profile + " by its name",
+		"if that is what you mean: -p " + p.Profile + "; if not, take its directory out of PATH"}
 }
 
 // find searches as a shell does: a name with a slash is a path, any other is looked for in PATH.

@@ -250,6 +250,32 @@ func TestPlantedSettings(t *testing.T) {
 	})
 }
 
+// TestPlantedAgent: a program of the project does not get an agent's login by having the agent's name.
+func TestPlantedAgent(t *testing.T) {
+	p := one(t)
+	value := secretValue()
+	if err := errors.Join(os.MkdirAll(p.home+"/.claude", 0o700), os.Mkdir(p.project+"/bin", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "../.claude/.credentials.json", []byte(`{"key": "`+value+`"}`), 0o600)
+	p.write(t, "bin/claude", []byte("#!/bin/sh\necho here; cat ~/.claude/.credentials.json\n"), 0o755)
+	for _, c := range []struct {
+		args  []string
+		code  int
+		login bool
+	}{
+		{[]string{"--", "claude"}, 126, false}, {[]string{"-p", "default", "--", "claude"}, 1, false},
+		{[]string{"-p", "claude", "--", "claude"}, 0, true}, {[]string{"--", "bin/claude"}, 0, true}, // somebody named it
+	} {
+		cmd := p.run(t, append([]string{"--guard", "off"}, c.args...)...)
+		cmd.Env = append(cmd.Env, "PATH="+p.project+"/bin:/usr/bin:/bin")
+		o := end(t, cmd)
+		if o.code != c.code || strings.Contains(o.stdout, value) != c.login || c.code == 126 && !strings.Contains(o.stderr, "a file of the project") {
+			t.Errorf("%s: %+v", c.args, o)
+		}
+	}
+}
+
 // TestDollarInDirectory: a dollar sign in the name of the directory that ward is started in begins no variable.
 func TestDollarInDirectory(t *testing.T) {
 	p := one(t)

@@ -156,7 +156,7 @@ func (f *runFlags) proxied(p *profiles.Profile) {
 
 func (f *runFlags) options(argv []string) (launcher.Options, error) {
 	o := launcher.Options{
-		Argv: argv, WorkDir: f.Workdir,
+		Argv: argv, ByName: f.Profile == "" && profiles.Select(argv[0]) != "default", WorkDir: f.Workdir,
 		Allow: absolute(f.Allow), Read: absolute(f.Read), Write: absolute(f.Write), Deny: absolute(f.Deny),
 		Protect: absolute(f.Protect), Unprotect: absolute(f.Unprotect), AllowCWD: f.AllowCWD,
 		AllowVars: f.AllowVar, SetVars: f.SetVar, AllowPorts: f.AllowPort, AllowUnixSockets: absolute(f.AllowUnixSocket),
