@@ -45,6 +45,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	if h.Self != "" && !h.Nested && p.Policy.Explain(h.Self, sandbox.Write).Allowed {
 		f.Protect = append(slices.Clip(f.Protect), profiles.PathRule{Path: h.Self, Why: profiles.Why{Text: "ward: its own program"}})
 	}
+	f.Protect = append(slices.Clip(f.Protect), p.around(f.Protect)...)
 	masked, err := profiles.ExpandPaths(profiles.Credentials(), h.vars(p.Dir))
 	if err != nil {
 		return errors.Join(append(wrong, err)...)
@@ -187,6 +188,25 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// around gives what is protected in the working directory for the root of its repository too, where a rule lets the command
+// write beside the working directory: that is where git and agents look.
+func (p *Plan) around(protected []profiles.PathRule) (more []profiles.PathRule) {
+	for _, root := range p.shared {
+		if root == p.Dir || !sandbox.Within(p.Dir, root) || !slices.ContainsFunc(p.Policy.Rules, func(r sandbox.Rule) bool {
+			return r.Access&sandbox.Write != 0 && !sandbox.Within(r.Path, p.Dir) && (sandbox.Within(r.Path, root) || sandbox.Within(root, r.Path))
+		}) {
+			continue
+		}
+		for _, r := range protected {
+			if r.Path != p.Dir && sandbox.Within(r.Path, p.Dir) {
+				r.Path = root + r.Path[len(p.Dir):]
+				more = append(more, r)
+			}
+		}
+	}
+	return more
 }
 
 // idle warns of a rule that lifts no protection.

@@ -73,6 +73,8 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State, shared: project(dir, h.WorkDir)}
+	slices.Sort(plan.shared)
+	plan.shared = slices.Compact(plan.shared)
 	plan.Policy.Nested = h.Nested
 	for _, s := range merged.Sources {
 		plan.Sources = append(plan.Sources, s.Name)

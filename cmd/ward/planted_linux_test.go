@@ -276,6 +276,34 @@ func TestPlantedAgent(t *testing.T) {
 	}
 }
 
+// TestProtectedAround: what git and agents run outside is kept at the root of the repository too, where ward is started further
+// down and a rule opens more than that.
+func TestProtectedAround(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, dir := range []string{".git", ".git/hooks", "sub", "other"} {
+			if err := errors.Join(os.Mkdir(filepath.Join(p.project, dir), 0o755), os.Chown(filepath.Join(p.project, dir), p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.write(t, ".mcp.json", []byte("{}"), 0o644)
+		script := `for f in .git/hooks/x .mcp.json other/x; do echo x > ` + p.project + `/$f && echo $f; done 2> /dev/null`
+		for _, c := range []struct{ flag, want string }{
+			{"--allow=..", "other/x\n"}, {"--allow=../.git", ""}, {"--allow=" + p.home, "other/x\n"}, {"--unprotect=../.git/hooks", ""}, {"--allow=../other", "other/x\n"},
+		} {
+			cmd := p.run(t, c.flag, "--", "sh", "-c", script)
+			cmd.Dir = filepath.Join(p.project, "sub")
+			if o := end(t, cmd); o.stdout != c.want {
+				t.Errorf("%s: %+v", c.flag, o)
+			}
+		}
+		cmd := p.run(t, "--allow=..", "--unprotect=../.git/hooks", "--", "sh", "-c", script)
+		cmd.Dir = filepath.Join(p.project, "sub")
+		if o := end(t, cmd); o.stdout != ".git/hooks/x\nother/x\n" {
+			t.Errorf("unprotected: %+v", o)
+		}
+	})
+}
+
 // TestDollarInDirectory: a dollar sign in the name of the directory that ward is started in begins no variable.
 func TestDollarInDirectory(t *testing.T) {
 	p := one(t)
