@@ -9,8 +9,8 @@ import (
 )
 
 // project gives the places in which programs may have been planted by whoever writes the project: the directories, and
-// the root of the repository that each is in, which is the nearest parent with .git; by name and with links followed. An
-// agent of an earlier launch, or a package that was installed, may have left a program there.
+// the roots of the repositories that each is in, which are the parents with .git; by name and with links followed. An agent
+// of an earlier launch, or a package that was installed, may have left a program there, and a .git below the real root.
 //
 // What holds the home directory is no project, be it home itself, /, or a home that is kept in git: ~/.local/bin has
 // programs of one's own. There, only --allow and the profile say what the command may change.
@@ -37,8 +37,7 @@ func project(dirs ...string) (places []string) {
 				continue
 			}
 			for at := name; at != "/"; at = filepath.Dir(at) {
-				if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
-					add(at)
+				if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil && !add(at) {
 					break
 				}
 			}

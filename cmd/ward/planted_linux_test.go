@@ -17,7 +17,7 @@ func TestPlanted(t *testing.T) {
 	value := secretValue()
 	dir := p.onePassword(t, map[string]string{"api.key": value})
 	script := "#!/bin/sh\necho $OP_SERVICE_ACCOUNT_TOKEN >" + p.home + "/stolen\n"
-	for _, name := range []string{"node_modules/.bin/op", "sub/"} {
+	for _, name := range []string{"node_modules/.bin/op", "sub/", "planted/.git/"} {
 		if err := os.MkdirAll(filepath.Join(p.project, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -38,6 +38,7 @@ func TestPlanted(t *testing.T) {
 	}{
 		{"get", p.project, planted + ":" + dir, get, 1},
 		{"get below the repository's root", filepath.Join(p.project, "sub"), planted + ":" + dir, get, 1},
+		{"get below what an earlier launch made look like the root", filepath.Join(p.project, "planted"), planted + ":" + dir, get, 1},
 		{"run", p.project, planted + ":" + dir, run, 125},
 		{"run with another working directory", p.home, planted + ":" + dir, append([]string{p.ward, "run", "--workdir", p.project}, run[2:]...), 125},
 		{"get, where the real one comes first", p.project, dir + ":" + planted, get, 0},
