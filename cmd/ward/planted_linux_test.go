@@ -60,6 +60,23 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+// TestPlantedClosed: that a program of the project may be written by nobody says nothing of who left it there.
+func TestPlantedClosed(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		script := "mkdir bin && printf '#!/bin/sh\necho ran >&2\n' > bin/op && chmod 555 bin/op bin"
+		if o := end(t, p.run(t, "--", "sh", "-c", script)); o.code != 0 {
+			t.Fatalf("%+v", o)
+		}
+		for _, open := range []string{"--allow-cwd", "--allow-cwd=false"} {
+			cmd := p.command(t, p.ward, "run", open, "--env-credential-map", "op://Work/api/key", "KEY", "--", "true")
+			cmd.Env = append(cmd.Env, "PATH="+p.project+"/bin:/usr/bin:/bin")
+			if o := end(t, cmd); o.code != 125 || !strings.Contains(o.stderr, "so it is not run") {
+				t.Errorf("%s: %+v", open, o)
+			}
+		}
+	})
+}
+
 // TestPlantedInterpreter: what a script of the project says of its interpreter, and where the project's links lead, does not
 // open what is around the project.
 func TestPlantedInterpreter(t *testing.T) {
