@@ -171,6 +171,26 @@ func TestScratchInProject(t *testing.T) {
 	})
 }
 
+// TestPlantedVoid: what an earlier launch left for a later one whose TMPDIR lies in the project does not have masks show it.
+func TestPlantedVoid(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "../.netrc", []byte("credential\n"), 0o600)
+		slot := fmt.Sprintf("tmp/ward-%d/0", p.uid)
+		for _, file := range []string{"f", "d"} {
+			target := map[string]string{"f": p.home + "/.netrc", "d": p.home}[file]
+			script := "rm -rf tmp; umask 077; mkdir -p " + slot + "/tmp && cd " + slot + " && mkdir void.d && : > void.f && rm -r void." + file + " && ln -s " + target + " void." + file
+			if o := end(t, p.run(t, "--", "sh", "-c", script)); o.code != 0 {
+				t.Fatalf("%+v", o)
+			}
+			cmd := p.command(t, p.ward, "run", "--read", p.home, "--deny", p.project, "--", "sh", "-c", "cat ~/.netrc ~/project/.netrc")
+			cmd.Dir, cmd.Env = "/", append(cmd.Env, "TMPDIR="+p.project+"/tmp")
+			if o := end(t, cmd); o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "is not what ward made") {
+				t.Errorf("%s: %+v", file, o)
+			}
+		}
+	})
+}
+
 // TestPlantedReference: a link that an earlier launch left in the place of a credential's file does not have another file
 // handed over.
 func TestPlantedReference(t *testing.T) {
