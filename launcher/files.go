@@ -157,6 +157,9 @@ func whyText(r profiles.PathRule) string { return cmp.Or(r.Why.String(), "profil
 // own files, and what it protects. A grant at the same path as a credential opens it; a grant below a mask makes the
 // mask step aside for it.
 func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) error {
+	for _, r := range slices.Concat(f.Deny, f.Protect) {
+		p.missing(r)
+	}
 	for _, r := range f.Deny {
 		p.hide(r.Path, whyText(r), false)
 	}
@@ -190,23 +193,11 @@ func (p *Plan) masks(f *profiles.Filesystem, credentials []profiles.PathRule) er
 	return errors.Join(wrong...)
 }
 
-// around gives what is protected in the working directory for the root of its repository too, where a rule lets the command
-// write beside the working directory: that is where git and agents look.
-func (p *Plan) around(protected []profiles.PathRule) (more []profiles.PathRule) {
-	for _, root := range p.shared {
-		if root == p.Dir || !sandbox.Within(p.Dir, root) || !slices.ContainsFunc(p.Policy.Rules, func(r sandbox.Rule) bool {
-			return r.Access&sandbox.Write != 0 && !sandbox.Within(r.Path, p.Dir) && (sandbox.Within(r.Path, root) || sandbox.Within(root, r.Path))
-		}) {
-			continue
-		}
-		for _, r := range protected {
-			if r.Path != p.Dir && sandbox.Within(r.Path, p.Dir) {
-				r.Path = root + r.Path[len(p.Dir):]
-				more = append(more, r)
-			}
-		}
+// missing warns of a path on the command line that is not there: it may be mistyped. Profiles are for several machines.
+func (p *Plan) missing(r profiles.PathRule) {
+	if _, err := os.Lstat(r.Path); errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(r.Why.File, "--") {
+		p.Warnings = append(p.Warnings, whyText(r)+": "+r.Path+": is not there, and is open if it is made")
 	}
-	return more
 }
 
 // idle warns of a rule that lifts no protection.

@@ -286,6 +286,28 @@ func TestUnprotectedInVain(t *testing.T) {
 	}
 }
 
+// TestMissingPaths: a path that the command line closes and that is not there may be mistyped, so it is said. A profile
+// names what is on other machines, too.
+func TestMissingPaths(t *testing.T) {
+	root := tree(t, "home/project/there")
+	at := func(name string) string { return root + "/home/project/" + name }
+	p, err := NewPlan(load(t, `{"filesystem": {"deny": ["`+at("elsewhere")+`"]}}`), Options{Argv: []string{"true"}, AllowCWD: true, WorkDir: root + "/home/project",
+		Deny: []string{at("there"), at("their")}, Protect: []string{at("there"), at("ther")}}, host(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, s := range p.Warnings {
+		if strings.Contains(s, root) {
+			said = append(said, strings.ReplaceAll(s, at(""), ""))
+		}
+	}
+	want := []string{"--deny: their: is not there, and is open if it is made", "--protect: ther: is not there, and is open if it is made"}
+	if !slices.Equal(said, want) {
+		t.Errorf("said %q\nwant %q", said, want)
+	}
+}
+
 // TestOwnProgram: where ward's own program lies in what the command may write, it stays as it is, unless somebody says
 // otherwise.
 func TestOwnProgram(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"ward/profiles"
 	"ward/sandbox"
 )
 
@@ -53,4 +55,23 @@ func here() []string {
 		return nil // it was removed: there is nothing in it
 	}
 	return project(dir)
+}
+
+// around gives what is protected in the working directory for the root of its repository too, where a rule lets the command
+// write beside the working directory: that is where git and agents look. A flag says itself what it means.
+func (p *Plan) around(protected []profiles.PathRule) (more []profiles.PathRule) {
+	for _, root := range p.shared {
+		if root == p.Dir || !sandbox.Within(p.Dir, root) || !slices.ContainsFunc(p.Policy.Rules, func(r sandbox.Rule) bool {
+			return r.Access&sandbox.Write != 0 && !sandbox.Within(r.Path, p.Dir) && (sandbox.Within(r.Path, root) || sandbox.Within(root, r.Path))
+		}) {
+			continue
+		}
+		for _, r := range protected {
+			if r.Path != p.Dir && sandbox.Within(r.Path, p.Dir) && !strings.HasPrefix(r.Why.File, "--") {
+				r.Path = root + r.Path[len(p.Dir):]
+				more = append(more, r)
+			}
+		}
+	}
+	return more
 }

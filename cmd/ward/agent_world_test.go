@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,12 @@ func agentDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if e != nil && e.IsDir() {
+				os.Chmod(path, 0o700) // a command may have closed it to its own user
+			}
+			return nil
+		})
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
