@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,11 +39,25 @@ func (p *Plan) command(merged *profiles.Profile, o Options, h Host) error {
 	if err != nil {
 		return err
 	}
+	if err := p.impostor(path, o); err != nil {
+		return err
+	}
 	p.Path = path
 	p.Argv = append([]string{o.Argv[0]}, merged.CommandArgs...)
 	p.Argv = append(p.Argv, o.Argv[1:]...)
 	p.open(path, h, 0)
 	return nil
+}
+
+// impostor refuses a program of the project that would get an agent's profile, and with that the agent's login, for its name
+// alone: an earlier launch may have left it there, and PATH led to it.
+func (p *Plan) impostor(path string, o Options) error {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil || !o.ByName || strings.Contains(o.Argv[0], "/") || !p.inProject(path) && !p.inProject(resolved) {
+		return nil
+	}
+	return &CommandError{o.Argv[0], false, "is " + path + ", a file of the project, and would get profile " + p.Profile + " by its name",
+		"if that is what you mean: -p " + p.Profile + "; if not, take its directory out of PATH"}
 }
 
 // find searches as a shell does: a name with a slash is a path, any other is looked for in PATH.
@@ -97,15 +112,17 @@ func executable(name, file string) error {
 // maxHops bounds interpreters of interpreters; the kernel takes five.
 const maxHops = 5
 
+// theCommand is why a rule is there that opens what is to be started. It lifts no mask.
+const theCommand = "the command"
+
 func (p *Plan) open(path string, h Host, hops int) {
-	const why = "the command"
 	home := h.realHome()
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil || hops > maxHops {
 		return
 	}
 	grant := func(path string) {
-		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: path, Access: sandbox.Read, Why: why})
+		p.Policy.Rules = append(p.Policy.Rules, sandbox.Rule{Path: path, Access: sandbox.Read, Why: theCommand})
 	}
 	grant(resolved)
 	if root := packageRoot(resolved, home); root != "" {
@@ -143,10 +160,15 @@ func packageRoot(path, home string) string {
 	if prefix == "/usr" || sandbox.Within(home, prefix) || prefix == filepath.Join(home, ".local") {
 		return ""
 	}
-	for _, mark := range []string{"pyvenv.cfg", "conda-meta", "lib/node_modules", "include/node", "lib/python3"} {
-		if found, _ := filepath.Glob(filepath.Join(prefix, mark+"*")); len(found) > 0 {
+	for _, mark := range []string{"pyvenv.cfg", "conda-meta", "lib/node_modules", "include/node"} {
+		if _, err := os.Stat(filepath.Join(prefix, mark)); err == nil {
 			return prefix
 		}
+	}
+	// Not by a pattern: what is a part of one may be a part of the prefix's name.
+	entries, _ := os.ReadDir(filepath.Join(prefix, "lib"))
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), "python3") }) {
+		return prefix
 	}
 	return ""
 }

@@ -60,7 +60,7 @@ func TestPackageRoot(t *testing.T) {
 	root := tree(t,
 		"venv/pyvenv.cfg", "venv/bin/python", "node/lib/node_modules/npm/bin/npm", "node/bin/node", "py/lib/python3.11/", "py/bin/x",
 		"conda/conda-meta/", "conda/bin/x", "plain/bin/x", "home/bin/x", "home/lib/python3.9/", "home/.local/bin/x", "home/.local/lib/python3.9/",
-		"app/node_modules/.bin/x", "app/node_modules/a/node_modules/b/cli.js", "x")
+		"app/node_modules/.bin/x", "app/node_modules/a/node_modules/b/cli.js", "x", "in[1]/pyvenv.cfg", "in[1]/bin/python", "p*/bin/x")
 	for path, want := range map[string]string{
 		"venv/bin/python":                   "venv",
 		"node/bin/node":                     "node",
@@ -72,7 +72,9 @@ func TestPackageRoot(t *testing.T) {
 		"home/.local/bin/x":                 "",
 		"app/node_modules/.bin/x":           "app/node_modules",
 		"app/node_modules/a/node_modules/b/cli.js": "app/node_modules",
-		"x": "",
+		"x":                "",
+		"in[1]/bin/python": "in[1]", // a name, and no pattern: p* is not py
+		"p*/bin/x":         "",
 	} {
 		if want != "" {
 			want = filepath.Join(root, want)

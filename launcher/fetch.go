@@ -16,7 +16,7 @@ import (
 
 // programs tells the resolver which commands the profile declares, and where programs may have been planted.
 func (req *request) programs(p *Plan) {
-	req.Dir = p.Dir
+	req.Project = p.shared
 	for _, c := range p.Credentials {
 		if c.Ref.Scheme == "cmd" {
 			if req.Commands == nil {
@@ -38,7 +38,7 @@ func (req *request) programs(p *Plan) {
 // resolver makes the sources of a launch. What a person interrupts at one of them ends the others by stop.
 func (req *request) resolver(stores *Stores, stop func()) secrets.Resolver {
 	stores.Commands, stores.Silent, stores.Interrupted = req.Commands, req.Silent, true
-	stores.Programs.Changeable, stores.Programs.Kept, stores.Programs.Project = req.Changeable, req.Kept, project(req.Dir)
+	stores.Programs.Changeable, stores.Programs.Kept, stores.Programs.Project = req.Changeable, req.Kept, req.Project
 	resolver := stores.resolver()
 	resolver["file"] = secrets.File{Opened: req.opened}
 	for scheme, source := range resolver {
@@ -47,12 +47,13 @@ func (req *request) resolver(stores *Stores, stop func()) secrets.Resolver {
 	return resolver
 }
 
-// opened refuses a file outside what the command may change if it may change a link on the way there: the launch before
-// may have put that there, to be given what it may not read. A link that was exchanged since does not hide it.
+// opened refuses a file outside the project and what the command may change, if a link on the way there is in one of
+// them: the launch before may have put that there, to be given what it may not read. A link that was exchanged since does
+// not hide it.
 func (req *request) opened(path, real string) error {
 	changeable := func(at string) bool {
 		in := func(place string) bool { return sandbox.Within(at, place) }
-		return slices.ContainsFunc(req.Changeable, in) && !slices.ContainsFunc(req.Kept, in)
+		return (slices.ContainsFunc(req.Changeable, in) || slices.ContainsFunc(req.Project, in)) && !slices.ContainsFunc(req.Kept, in)
 	}
 	at, links := follow(path)
 	if changeable(real) || !slices.ContainsFunc(links, changeable) && (at == real || !changeable(at)) {

@@ -45,6 +45,7 @@ func (p *Plan) files(merged *profiles.Profile, h Host) error {
 	if h.Self != "" && !h.Nested && p.Policy.Explain(h.Self, sandbox.Write).Allowed {
 		f.Protect = append(slices.Clip(f.Protect), profiles.PathRule{Path: h.Self, Why: profiles.Why{Text: "ward: its own program"}})
 	}
+	f.Protect = append(slices.Clip(f.Protect), p.around(f.Protect)...)
 	masked, err := profiles.ExpandPaths(profiles.Credentials(), h.vars(p.Dir))
 	if err != nil {
 		return errors.Join(append(wrong, err)...)
@@ -104,18 +105,20 @@ func (p *Plan) grant(r profiles.PathRule, access sandbox.Access) (grant, error) 
 	return g, nil
 }
 
-// settle makes rules of the grants, but for those by way of a link that the command may exchange: an earlier launch may
-// have done so, to have this one open what it likes, also what stays masked as long as nobody names it. Where other rules
-// open as much, such a grant is left out.
+// settle makes rules of the grants, but for those by way of a link that the command may exchange, or that lies in the
+// project and leads out of it: an earlier launch may have made it, to have this one open what it likes, also what stays
+// masked as long as nobody names it. Where other rules open as much, such a grant is left out.
 func (p *Plan) settle(grants []grant) (wrong []error) {
 	var unsure []grant
 	first := len(p.Policy.Rules)
-	for _, g := range grants {
-		at := slices.IndexFunc(g.links, func(link string) bool {
-			return slices.ContainsFunc(grants, func(by grant) bool {
-				return by.Access&sandbox.Write != 0 && link != by.Path && sandbox.Within(link, by.Path)
-			})
+	exchanged := func(link string) bool {
+		return slices.ContainsFunc(grants, func(by grant) bool {
+			return by.Access&sandbox.Write != 0 && link != by.Path && sandbox.Within(link, by.Path)
 		})
+	}
+	for _, g := range grants {
+		left := func(link string) bool { return p.inProject(link) && !p.inProject(g.Path) }
+		at := slices.IndexFunc(g.links, func(link string) bool { return left(link) || exchanged(link) })
 		if at < 0 {
 			p.Policy.Rules = append(p.Policy.Rules, g.Rule)
 		} else {
@@ -127,10 +130,11 @@ func (p *Plan) settle(grants []grant) (wrong []error) {
 		open := sandbox.Policy{Rules: p.Policy.Rules[first:]}
 		leads := whyText(g.from) + ": " + g.from.Path + ": leads to " + g.Path + " by a link that a command may have put there, " + g.links[0]
 		hint := "if that is what you mean, name " + g.Path + " itself"
-		switch {
-		case !open.Explain(g.Path, g.Access).Allowed:
+		optional := g.from.When.Exists && !slices.ContainsFunc(g.links, exchanged) // a profile's, wherever ward is started
+		switch is := open.Explain(g.Path, g.Access).Allowed; {
+		case !is && !optional:
 			wrong = append(wrong, Mistake(leads, hint))
-		case !g.from.When.Exists:
+		case !is || !g.from.When.Exists:
 			p.Warnings = append(p.Warnings, leads+"; it opens nothing more: "+hint)
 		}
 	}
@@ -286,7 +290,7 @@ func (p *Plan) hide(path, why string, yields bool) {
 	open := false
 	for _, r := range p.Policy.Rules {
 		switch {
-		case r.Access == 0 || r.Why == "the command":
+		case r.Access == 0 || r.Why == theCommand:
 		case r.Path == resolved && yields:
 			if r.Access&sandbox.Write != 0 {
 				return

@@ -4,9 +4,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"ward/sandbox"
 )
 
 // links follows symbolic links and remembers directories: two hundred credential paths lie in a dozen of them, and
@@ -70,6 +73,22 @@ func (d *directory) lacks(name string) bool {
 		d.names = list(d.path)
 	}
 	return d.names != nil && !d.names.mayHold(name)
+}
+
+// planted says whether one of the links on the way to a path outside may be a command's: this launch's, or an earlier one's
+// in the project.
+func (p *Plan) planted(links []string, at string) bool {
+	open := sandbox.Policy{Rules: slices.Clone(p.Policy.Rules), Masks: p.Policy.Masks}
+	for _, dir := range p.shared {
+		open.Rules = append(open.Rules, sandbox.Rule{Path: dir, Access: sandbox.Write})
+	}
+	changeable := func(path string) bool { return open.Explain(path, sandbox.Write).Allowed }
+	return slices.ContainsFunc(links, changeable) && !changeable(at)
+}
+
+// inProject says whether a path is one of the project's.
+func (p *Plan) inProject(path string) bool {
+	return slices.ContainsFunc(p.shared, func(dir string) bool { return sandbox.Within(path, dir) })
 }
 
 // leadsTo is where something will be that is made at path, which is missing: links are followed, also those that lead

@@ -17,6 +17,7 @@ import (
 // Options is what the command line asks for on top of a profile.
 type Options struct {
 	Argv    []string // the command and its arguments, passed on byte for byte
+	ByName  bool     // the profile is an agent's for the command's name; nobody asked for it
 	WorkDir string   // "": where ward was started
 
 	Allow, Read, Write, Deny, Protect, Unprotect []string

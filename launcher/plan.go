@@ -38,7 +38,8 @@ type Plan struct {
 	wipe   []string // variables of ward's own environment that are overwritten once the resolver has read them
 	tokens []string // such variables that the resolver's programs get: see opensStore
 	own    []string
-	state  string // ward's directory of what it remembers
+	state  string   // ward's directory of what it remembers
+	shared []string // the project, in which an earlier launch may have left links: see project
 	links  links
 }
 
@@ -71,7 +72,9 @@ func NewPlan(p *profiles.Profile, o Options, h Host) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State}
+	plan := &Plan{Profile: p.Meta.Name, Dir: dir, own: h.Own, state: h.State, shared: project(dir, h.WorkDir)}
+	slices.Sort(plan.shared)
+	plan.shared = slices.Compact(plan.shared)
 	plan.Policy.Nested = h.Nested
 	for _, s := range merged.Sources {
 		plan.Sources = append(plan.Sources, s.Name)
@@ -125,19 +128,26 @@ func (o Options) workdir(h Host) string {
 	return filepath.Join(h.WorkDir, o.WorkDir)
 }
 
-// workdirLinks refuses --allow-cwd where the working directory was named by a link that the command may exchange, as settle
-// does for other grants.
+// workdirLinks refuses rules for the working directory where that was named by a link that the command may exchange, or by
+// --workdir and one in the project that leads out of it, as settle does for other grants.
 func (p *Plan) workdirLinks(o Options, h Host) error {
 	named := o.workdir(h)
-	if !o.AllowCWD || named == p.Dir {
+	rest := sandbox.Policy{Rules: slices.DeleteFunc(slices.Clone(p.Policy.Rules), func(r sandbox.Rule) bool {
+		return r.Access != 0 && r.Why != theCommand && sandbox.Within(r.Path, p.Dir)
+	})}
+	if named == p.Dir || len(rest.Rules) == len(p.Policy.Rules) {
 		return nil
 	}
-	rest := sandbox.Policy{Rules: slices.DeleteFunc(slices.Clone(p.Policy.Rules), func(r sandbox.Rule) bool { return r.Why == "--allow-cwd" })}
+	if o.WorkDir != "" {
+		for _, dir := range project(h.WorkDir) {
+			rest.Rules = append(rest.Rules, sandbox.Rule{Path: dir, Access: sandbox.Write})
+		}
+	}
 	open := func(path string) bool { return rest.Explain(path, sandbox.Write).Allowed }
 	if _, links := follow(named); !slices.ContainsFunc(links, open) || open(p.Dir) {
 		return nil
 	}
-	return Mistake("--allow-cwd: "+named+": leads to "+p.Dir+" by a link that a command may have put there", "if that is what you mean, name "+p.Dir+" itself")
+	return Mistake("working directory "+named+": leads to "+p.Dir+" by a link that a command may have put there", "if that is what you mean, name "+p.Dir+" itself")
 }
 
 // profile writes the flags as a profile that is merged over the real one: a flag is the last child.
@@ -239,10 +249,8 @@ func resolveDir(pattern string) string {
 // put it there, to have this one open the sockets of another directory.
 func (p *Plan) sockets(merged *profiles.Profile) error {
 	var wrong []error
-	changeable := func(path string) bool { return p.Policy.Explain(path, sandbox.Write).Allowed }
 	for _, s := range merged.Network.AllowUnixSockets {
-		at, links := follow(filepath.Dir(s.Path))
-		if slices.ContainsFunc(links, changeable) && !changeable(at) {
+		if at, links := follow(filepath.Dir(s.Path)); p.planted(links, at) {
 			wrong = append(wrong, Mistake(whyText(s)+": "+s.Path+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself"))
 		}
 	}

@@ -25,6 +25,9 @@ func (p *Plan) RecordAt(path string) error {
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		places = append(places, real, filepath.Dir(real))
 	}
+	if at, links := follow(abs); p.planted(links, at) {
+		return Mistake("--audit-log "+path+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself")
+	}
 	for _, at := range places {
 		if p.Policy.Explain(at, sandbox.Write).Allowed {
 			return Mistake("--audit-log "+path+": the command could change it, since it may write "+at, "name a file that it may not write; --no-audit keeps no record")

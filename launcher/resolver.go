@@ -51,7 +51,7 @@ type request struct {
 
 	Commands         map[string]secrets.Command // of cmd://NAME
 	Changeable, Kept []string                   // see secrets.Runner
-	Dir              string                     // the command's working directory
+	Project          []string                   // likewise
 }
 
 type want struct {

@@ -71,9 +71,10 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// A link that the command may exchange opens nothing more than is open anyway: the launch before may have put it there.
+// A link that the command may exchange, or that leads out of the project, opens nothing more than is open anyway: the launch
+// before may have put it there.
 func TestExchangedLinks(t *testing.T) {
-	root := tree(t, "home/project/sub/", "home/project/key -> ../.ssh/id", "home/project/to -> sub", "home/project/out -> ../else", "home/fixed -> else", "home/.ssh/id", "home/else/x")
+	root := tree(t, "home/project/sub/", "home/project/key -> ../.ssh/id", "home/project/to -> sub", "home/project/out -> ../else", "home/fixed -> else", "home/far/key -> ../.ssh/id", "home/.ssh/id", "home/else/x")
 	ssh := filepath.Join(root, "home/.ssh/id")
 	for _, c := range []struct {
 		name, files     string
@@ -88,7 +89,10 @@ func TestExchangedLinks(t *testing.T) {
 		{"what links back", `"allow": ["~/project/to"], "write": ["~/project"]`, true, false, false, false},
 		{"the same directory", `"allow": ["~/project", "~/project/to"]`, false, true, false, false},
 		{"a link that nobody can exchange", `"allow": ["~/project", "~/fixed"]`, false, false, false, true},
-		{"nothing may be written", `"read": ["~/project", "~/project/key"]`, false, false, true, false},
+		{"nothing may be written", `"read": ["~/project", "~/project/key"]`, true, false, false, false},
+		{"nor is it there for sure", `"read": [{"path": "~/project/key", "when": "exists"}]`, false, true, false, false},
+		{"nor does it lead out", `"read": ["~/project/to"]`, false, false, false, false},
+		{"another project", `"read": ["~/far/key"]`, false, false, true, false},
 	} {
 		p, err := NewPlan(load(t, `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {`+c.files+`}}`), Options{Argv: []string{"sh"}}, host(root))
 		if (err != nil) != c.refused || err != nil && !strings.Contains(Hint(err), "itself") {
@@ -110,42 +114,56 @@ func TestExchangedLinks(t *testing.T) {
 
 // So does one on the way to a socket.
 func TestExchangedSockets(t *testing.T) {
-	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/")
-	for socket, refused := range map[string]bool{
-		"~/project/out/x.sock": true, "~/project/out/**": true, "~/project/none/x": false, "~/project/in/*": false, "~/project/back/x": false, "~/own/x.sock": false,
-	} {
-		text := `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {"allow": ["~/project"]}, "network": {"allow_unix_sockets": ["` + socket + `"]}}`
-		_, err := NewPlan(load(t, text), Options{Argv: []string{"sh"}}, host(root))
-		if (err != nil) != refused || refused && !strings.Contains(Hint(err), filepath.Join(root, "home/else")+" itself") {
-			t.Errorf("%s: %v", socket, err)
+	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/", "home/far/")
+	for _, at := range []struct{ dir, files string }{{"far", `"allow": ["~/project"]`}, {"project", ""}} {
+		for socket, refused := range map[string]bool{
+			"~/project/out/x.sock": true, "~/project/out/**": true, "~/project/none/x": false, "~/project/in/*": false, "~/project/back/x": false, "~/own/x.sock": false,
+		} {
+			text := `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {` + at.files + `}, "network": {"allow_unix_sockets": ["` + socket + `"]}}`
+			h := host(root)
+			h.WorkDir = filepath.Join(h.Home, at.dir)
+			_, err := NewPlan(load(t, text), Options{Argv: []string{"sh"}}, h)
+			if (err != nil) != refused || refused && !strings.Contains(Hint(err), filepath.Join(root, "home/else")+" itself") {
+				t.Errorf("%s in %s: %v", socket, at.dir, err)
+			}
 		}
 	}
 }
 
 // So does the working directory, if it is named by one. A dollar sign in its name is that, and begins no variable.
 func TestExchangedWorkdir(t *testing.T) {
-	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/", "home/project/x$UID/", "home/project/x0 -> ../else")
+	root := tree(t, "home/project/in/", "home/project/out -> ../else", "home/project/back -> in", "home/own -> else", "home/else/", "home/far/", "home/project/x$UID/", "home/project/x0 -> ../else")
 	for _, c := range []struct {
 		dir, allow, leads string // "": refused
+		from              string // where ward is started; "": there
+		profile           string
 	}{
-		{"project/out", "project", ""}, {"project/back", "project", "project/in"}, {"project/out", "", "else"}, {"own", "project", "else"},
-		{"project/x$UID", "", "project/x$UID"},
+		{"project/out", "project", "", "far", bare}, {"project/back", "project", "project/in", "project", bare}, {"own", "project", "else", "project", bare},
+		{"project/out", "", "", "project", bare}, {"project/out", "", "else", "far", bare}, {"project/out", "", "else", "", bare},
+		{"project/out", "project", "", "", `{"extends": [], "environment": {"allow_vars": ["PATH"]}, "filesystem": {"allow": ["$WORKDIR"]}}`},
+		{"project/x$UID", "", "project/x$UID", "project", bare},
 	} {
-		o := Options{Argv: []string{"sh"}, WorkDir: filepath.Join(root, "home", c.dir), AllowCWD: true}
+		o, h := Options{Argv: []string{"sh"}, AllowCWD: c.profile == bare}, host(root)
+		h.WorkDir = filepath.Join(root, "home", c.from)
+		if c.from == "" {
+			h.WorkDir = filepath.Join(root, "home", c.dir)
+		} else {
+			o.WorkDir = filepath.Join(root, "home", c.dir)
+		}
 		if c.allow != "" {
 			o.Allow = []string{filepath.Join(root, "home", c.allow)}
 		}
-		p, err := NewPlan(load(t, bare), o, host(root))
+		p, err := NewPlan(load(t, c.profile), o, h)
 		if c.leads == "" {
 			if err == nil || !strings.Contains(err.Error(), "a command may have put there") {
-				t.Errorf("%s: %v", c.dir, err)
+				t.Errorf("%+v: %v", c, err)
 			}
 			continue
 		}
 		if err != nil {
-			t.Errorf("%s: %v", c.dir, err)
+			t.Errorf("%+v: %v", c, err)
 		} else if at := filepath.Join(root, "home", c.leads); !p.Policy.Explain(at, sandbox.Write).Allowed {
-			t.Errorf("%s: %s is not open: %+v", c.dir, at, p.Policy.Rules)
+			t.Errorf("%+v: %s is not open: %+v", c, at, p.Policy.Rules)
 		}
 	}
 }

@@ -40,10 +40,12 @@ func (v *view) cover(m Mask, info fs.FileInfo) error {
 	}
 	source := m.Path
 	if !m.Fixed {
-		source = filepath.Join(v.void, "void.f")
-		if info.IsDir() {
-			source = filepath.Join(v.void, "void.d")
+		void, err := v.emptiness(info.IsDir())
+		if err != nil {
+			return err
 		}
+		defer unix.Close(void)
+		source = descriptor(void)
 	}
 	open, err := v.kept(m)
 	if err != nil {
@@ -61,6 +63,25 @@ func (v *view) cover(m Mask, info fs.FileInfo) error {
 		}
 	}
 	return nil
+}
+
+// emptiness opens what a mask shows. A link in its place, as an earlier launch leaves one where TMPDIR lies in a project,
+// would have the mask show what that leads to.
+func (v *view) emptiness(dir bool) (int, error) {
+	name, kind := "void.f", uint32(unix.S_IFREG)
+	if dir {
+		name, kind = "void.d", unix.S_IFDIR
+	}
+	fd, err := unix.Openat(v.scratch, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", name, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != kind {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%s in the directory of this launch: is not what ward made", name)
+	}
+	return fd, nil
 }
 
 // holds says whether a launch around this one masks the path already: it is on a read-only mount and, if it is to be

@@ -17,11 +17,11 @@ import (
 // Landlock says what of it may be used. The read-only mount keeps what Landlock has no right for: changing modes,
 // owners, times and extended attributes (landlock(7)), and truncating on kernels before 6.2.
 type view struct {
-	policy *Policy
-	trees  []tree
-	tmp    map[string]int // a copy of the launch's own directory for each path that it is mounted over
-	void   string         // the directory that holds void.d and void.f, by descriptor: /tmp is about to be covered
-	real   map[string]bool
+	policy  *Policy
+	trees   []tree
+	tmp     map[string]int // a copy of the launch's own directory for each path that it is mounted over
+	scratch int            // the open directory that holds void.d and void.f: /tmp is about to be covered
+	real    map[string]bool
 }
 
 // tree is a detached copy of the mount at a place, taken before anything is covered or read-only.
@@ -39,7 +39,7 @@ func newView(p *Policy, scratch int) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making / private: %w", err)
 	}
-	v := &view{policy: p, tmp: map[string]int{}, real: map[string]bool{}, void: descriptor(scratch)}
+	v := &view{policy: p, tmp: map[string]int{}, real: map[string]bool{}, scratch: scratch}
 	for _, dir := range []string{"/tmp", "/var/tmp"} {
 		info, err := os.Lstat(dir)
 		if err != nil || !info.IsDir() {

@@ -36,7 +36,17 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil
 }
 
-func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
+// writable says whether this user can write there, or could after a chmod.
+func writable(path string) bool {
+	switch unix.Access(path, unix.W_OK) {
+	case nil:
+		return true
+	case unix.EROFS:
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && int(st.Uid) == os.Geteuid()
+}
 
 func (r *Runner) start(path string, j job) (*process, error) {
 	stdin := r.TTY

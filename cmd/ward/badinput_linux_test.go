@@ -51,6 +51,21 @@ func everyCommand(t *testing.T, name string) map[string][]string {
 	}
 }
 
+// A path that is empty, as of a variable that is not set, opens nothing.
+func TestEmptyPaths(t *testing.T) {
+	p := one(t)
+	for _, flag := range []string{"allow", "read", "write", "deny", "protect", "allow-unix-socket"} {
+		byFlag := p.command(t, p.ward, "run", "--"+flag, "", "--", "true")
+		byEnv := p.command(t, p.ward, "run", "--", "true")
+		byEnv.Env = append(byEnv.Env, "WARD_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))+"=")
+		for _, cmd := range []*exec.Cmd{byFlag, byEnv} {
+			if o := end(t, cmd); o.code != 125 || !strings.Contains(o.stderr, "--"+flag+": the path is empty") {
+				t.Errorf("%s: %+v", cmd.Args, o)
+			}
+		}
+	}
+}
+
 // No name that is none gets anywhere, by any command, and none of it is made on the disk or repeated to the terminal.
 func TestBadNames(t *testing.T) {
 	p := one(t)

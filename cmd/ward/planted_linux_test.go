@@ -17,7 +17,7 @@ func TestPlanted(t *testing.T) {
 	value := secretValue()
 	dir := p.onePassword(t, map[string]string{"api.key": value})
 	script := "#!/bin/sh\necho $OP_SERVICE_ACCOUNT_TOKEN >" + p.home + "/stolen\n"
-	for _, name := range []string{"node_modules/.bin/op", "sub/"} {
+	for _, name := range []string{"node_modules/.bin/op", "sub/", "planted/.git/"} {
 		if err := os.MkdirAll(filepath.Join(p.project, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -38,6 +38,7 @@ func TestPlanted(t *testing.T) {
 	}{
 		{"get", p.project, planted + ":" + dir, get, 1},
 		{"get below the repository's root", filepath.Join(p.project, "sub"), planted + ":" + dir, get, 1},
+		{"get below what an earlier launch made look like the root", filepath.Join(p.project, "planted"), planted + ":" + dir, get, 1},
 		{"run", p.project, planted + ":" + dir, run, 125},
 		{"run with another working directory", p.home, planted + ":" + dir, append([]string{p.ward, "run", "--workdir", p.project}, run[2:]...), 125},
 		{"get, where the real one comes first", p.project, dir + ":" + planted, get, 0},
@@ -57,6 +58,23 @@ func TestPlanted(t *testing.T) {
 			t.Fatalf("%s: what was planted ran", c.what)
 		}
 	}
+}
+
+// TestPlantedClosed: that a program of the project may be written by nobody says nothing of who left it there.
+func TestPlantedClosed(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		script := "mkdir bin && printf '#!/bin/sh\necho ran >&2\n' > bin/op && chmod 555 bin/op bin"
+		if o := end(t, p.run(t, "--", "sh", "-c", script)); o.code != 0 {
+			t.Fatalf("%+v", o)
+		}
+		for _, open := range []string{"--allow-cwd", "--allow-cwd=false"} {
+			cmd := p.command(t, p.ward, "run", open, "--env-credential-map", "op://Work/api/key", "KEY", "--", "true")
+			cmd.Env = append(cmd.Env, "PATH="+p.project+"/bin:/usr/bin:/bin")
+			if o := end(t, cmd); o.code != 125 || !strings.Contains(o.stderr, "so it is not run") {
+				t.Errorf("%s: %+v", open, o)
+			}
+		}
+	})
 }
 
 // TestPlantedInterpreter: what a script of the project says of its interpreter, and where the project's links lead, does not
@@ -153,6 +171,26 @@ func TestScratchInProject(t *testing.T) {
 	})
 }
 
+// TestPlantedVoid: what an earlier launch left for a later one whose TMPDIR lies in the project does not have masks show it.
+func TestPlantedVoid(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		p.write(t, "../.netrc", []byte("credential\n"), 0o600)
+		slot := fmt.Sprintf("tmp/ward-%d/0", p.uid)
+		for _, file := range []string{"f", "d"} {
+			target := map[string]string{"f": p.home + "/.netrc", "d": p.home}[file]
+			script := "rm -rf tmp; umask 077; mkdir -p " + slot + "/tmp && cd " + slot + " && mkdir void.d && : > void.f && rm -r void." + file + " && ln -s " + target + " void." + file
+			if o := end(t, p.run(t, "--", "sh", "-c", script)); o.code != 0 {
+				t.Fatalf("%+v", o)
+			}
+			cmd := p.command(t, p.ward, "run", "--read", p.home, "--deny", p.project, "--", "sh", "-c", "cat ~/.netrc ~/project/.netrc")
+			cmd.Dir, cmd.Env = "/", append(cmd.Env, "TMPDIR="+p.project+"/tmp")
+			if o := end(t, cmd); o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "is not what ward made") {
+				t.Errorf("%s: %+v", file, o)
+			}
+		}
+	})
+}
+
 // TestPlantedReference: a link that an earlier launch left in the place of a credential's file does not have another file
 // handed over.
 func TestPlantedReference(t *testing.T) {
@@ -182,6 +220,34 @@ func TestPlantedReference(t *testing.T) {
 			if c.given != (o.code == 0 && o.stdout == value) || !c.given && !refused {
 				t.Errorf("%s: %+v", c.path, o)
 			}
+		}
+	})
+}
+
+// TestPlantedLinks: nor do links that an earlier launch left in the project open anything, or have anything changed, in a
+// launch that may write nothing there.
+func TestPlantedLinks(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		value := secretValue()
+		if err := errors.Join(os.Mkdir(filepath.Join(p.home, "else"), 0o755), os.Chown(filepath.Join(p.home, "else"), p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+		p.write(t, "../else/private", []byte(value), 0o600)
+		if o := end(t, p.run(t, "--", "ln", "-s", p.home+"/else", "link")); o.code != 0 {
+			t.Fatalf("%+v", o)
+		}
+		for _, flags := range [][]string{
+			{"--read", "link"}, {"--allow", "link"}, {"--allow", "link/private"}, {"--allow-unix-socket", "link/x"}, {"--audit-log", "link/private"},
+			{"--env-credential-map", "file://" + p.project + "/link/private", "KEY"},
+		} {
+			cmd := p.command(t, append(append([]string{p.ward, "run", "--guard", "off"}, flags...), "--", "sh", "-c", "echo $KEY; cat "+p.home+"/else/private")...)
+			cmd.Dir = p.project
+			if o := end(t, cmd); o.code != 125 || o.stdout != "" || !strings.Contains(o.stderr, "by a link that a command may have put there") {
+				t.Errorf("%s: %+v", flags, o)
+			}
+		}
+		if left, err := os.ReadFile(p.home + "/else/private"); err != nil || string(left) != value {
+			t.Errorf("%v, %d bytes", err, len(left))
 		}
 	})
 }
@@ -218,6 +284,60 @@ func TestPlantedSettings(t *testing.T) {
 			if o.code != 0 || strings.Contains(o.stdout, value) || !strings.Contains(o.stdout+o.stderr, want) {
 				t.Errorf("%s: %+v", name, o)
 			}
+		}
+	})
+}
+
+// TestPlantedAgent: a program of the project does not get an agent's login by having the agent's name.
+func TestPlantedAgent(t *testing.T) {
+	p := one(t)
+	value := secretValue()
+	if err := errors.Join(os.MkdirAll(p.home+"/.claude", 0o700), os.Mkdir(p.project+"/bin", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "../.claude/.credentials.json", []byte(`{"key": "`+value+`"}`), 0o600)
+	p.write(t, "bin/claude", []byte("#!/bin/sh\necho here; cat ~/.claude/.credentials.json\n"), 0o755)
+	for _, c := range []struct {
+		args  []string
+		code  int
+		login bool
+	}{
+		{[]string{"--", "claude"}, 126, false}, {[]string{"-p", "default", "--", "claude"}, 1, false},
+		{[]string{"-p", "claude", "--", "claude"}, 0, true}, {[]string{"--", "bin/claude"}, 0, true}, // somebody named it
+	} {
+		cmd := p.run(t, append([]string{"--guard", "off"}, c.args...)...)
+		cmd.Env = append(cmd.Env, "PATH="+p.project+"/bin:/usr/bin:/bin")
+		o := end(t, cmd)
+		if o.code != c.code || strings.Contains(o.stdout, value) != c.login || c.code == 126 && !strings.Contains(o.stderr, "a file of the project") {
+			t.Errorf("%s: %+v", c.args, o)
+		}
+	}
+}
+
+// TestProtectedAround: what git and agents run outside is kept at the root of the repository too, where ward is started further
+// down and a rule opens more than that.
+func TestProtectedAround(t *testing.T) {
+	asEach(t, func(t *testing.T, p *person) {
+		for _, dir := range []string{".git", ".git/hooks", "sub", "other"} {
+			if err := errors.Join(os.Mkdir(filepath.Join(p.project, dir), 0o755), os.Chown(filepath.Join(p.project, dir), p.uid, p.uid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.write(t, ".mcp.json", []byte("{}"), 0o644)
+		script := `for f in .git/hooks/x .mcp.json other/x; do echo x > ` + p.project + `/$f && echo $f; done 2> /dev/null`
+		for _, c := range []struct{ flag, want string }{
+			{"--allow=..", "other/x\n"}, {"--allow=../.git", ""}, {"--allow=" + p.home, "other/x\n"}, {"--unprotect=../.git/hooks", ""}, {"--allow=../other", "other/x\n"},
+		} {
+			cmd := p.run(t, c.flag, "--", "sh", "-c", script)
+			cmd.Dir = filepath.Join(p.project, "sub")
+			if o := end(t, cmd); o.stdout != c.want {
+				t.Errorf("%s: %+v", c.flag, o)
+			}
+		}
+		cmd := p.run(t, "--allow=..", "--unprotect=../.git/hooks", "--", "sh", "-c", script)
+		cmd.Dir = filepath.Join(p.project, "sub")
+		if o := end(t, cmd); o.stdout != ".git/hooks/x\nother/x\n" {
+			t.Errorf("unprotected: %+v", o)
 		}
 	})
 }

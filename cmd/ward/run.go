@@ -156,12 +156,23 @@ func (f *runFlags) proxied(p *profiles.Profile) {
 
 func (f *runFlags) options(argv []string) (launcher.Options, error) {
 	o := launcher.Options{
-		Argv: argv, WorkDir: f.Workdir,
+		Argv: argv, ByName: f.Profile == "" && profiles.Select(argv[0]) != "default", WorkDir: f.Workdir,
 		Allow: absolute(f.Allow), Read: absolute(f.Read), Write: absolute(f.Write), Deny: absolute(f.Deny),
 		Protect: absolute(f.Protect), Unprotect: absolute(f.Unprotect), AllowCWD: f.AllowCWD,
 		AllowVars: f.AllowVar, SetVars: f.SetVar, AllowPorts: f.AllowPort, AllowUnixSockets: absolute(f.AllowUnixSocket),
 		BlockNet: f.BlockNet, OpenNet: f.AllowNet, Guard: f.Guard, GuardStored: f.GuardStored,
 		CIMask: f.CIMask, PTY: f.PTY, AllowDegraded: f.AllowDegraded,
+	}
+	for _, list := range []struct {
+		flag  string
+		paths []string
+	}{
+		{"--allow", f.Allow}, {"--read", f.Read}, {"--write", f.Write}, {"--deny", f.Deny}, {"--protect", f.Protect}, {"--unprotect", f.Unprotect},
+		{"--allow-unix-socket", f.AllowUnixSocket},
+	} {
+		if slices.Contains(list.paths, "") { // "$UNSET" does not mean the working directory
+			return o, launcher.Mistake(list.flag+": the path is empty", "name a path, or leave it out, and its WARD_ variable too")
+		}
 	}
 	for _, path := range slices.Concat(f.Deny, f.Protect) {
 		if strings.ContainsRune(path, utf8.RuneError) { // kong's: see words. It would close a path that is not there
@@ -193,7 +204,7 @@ func absolute(paths []string) []string {
 	}
 	out := slices.Clone(paths)
 	for i, path := range out {
-		if !filepath.IsAbs(path) && path != "" && !strings.HasPrefix(path, "~") && !strings.HasPrefix(path, "$") {
+		if !filepath.IsAbs(path) && !strings.HasPrefix(path, "~") && !strings.HasPrefix(path, "$") {
 			out[i] = filepath.Join(strings.ReplaceAll(wd, "$", "$$"), path) // a name, and no variable in it
 		}
 	}
