@@ -55,23 +55,22 @@ func name(pid int) string { return shown(status(pid, "Name")[0]) }
 // does not take it, and several others are in a connect, it is not known which of them does.
 func signalled(tid int) bool {
 	var sets [3]uint64
-	fields := status(tid, "SigPnd", "ShdPnd", "SigBlk", "Tgid")
-	for i := range sets {
-		set, err := strconv.ParseUint(fields[i], 16, 64)
+	left := ^uint64(0) // by the first thread
+	// It is looked at first: while it handles a signal it blocks that, which does not wait any more then.
+	if first := leader(tid); first != tid {
+		of := status(first, "SigBlk", "State")
+		if blocked, err := strconv.ParseUint(of[0], 16, 64); err == nil && !strings.HasPrefix(of[1], "Z") {
+			left = blocked
+		}
+	}
+	for i, hex := range status(tid, "SigPnd", "ShdPnd", "SigBlk") {
+		set, err := strconv.ParseUint(hex, 16, 64)
 		if err != nil {
 			return false
 		}
 		sets[i] = set
 	}
-	own, shared := sets[0]&^sets[2], sets[1]&^sets[2]
-	if first, err := strconv.Atoi(fields[3]); err == nil && first != tid && shared != 0 {
-		of := status(first, "SigBlk", "State")
-		blocked, err := strconv.ParseUint(of[0], 16, 64)
-		if err == nil && !strings.HasPrefix(of[1], "Z") {
-			shared &= blocked
-		}
-	}
-	return own|shared != 0
+	return (sets[0]|sets[1]&left)&^sets[2] != 0
 }
 
 // readMemory copies from the memory of the command. process_vm_readv is one call; /proc/PID/mem works where a
