@@ -77,13 +77,21 @@ func (d *directory) lacks(name string) bool {
 
 // planted says whether one of the links on the way to a path outside may be a command's: this launch's, or an earlier one's
 // in the project.
-func (p *Plan) planted(links []string, at string) bool {
-	open := sandbox.Policy{Rules: slices.Clone(p.Policy.Rules), Masks: p.Policy.Masks}
-	for _, dir := range p.shared {
+func (p *Plan) planted(links []string, at string) bool { return planted(p.Policy, p.shared, links, at) }
+
+// planted is the same for other rules, and for other places in which an earlier launch may have left links.
+func planted(open sandbox.Policy, places, links []string, at string) bool {
+	open.Rules = slices.Clone(open.Rules)
+	for _, dir := range places {
 		open.Rules = append(open.Rules, sandbox.Rule{Path: dir, Access: sandbox.Write})
 	}
 	changeable := func(path string) bool { return open.Explain(path, sandbox.Write).Allowed }
 	return slices.ContainsFunc(links, changeable) && !changeable(at)
+}
+
+// misled is the mistake of naming what such a link leads to.
+func misled(what, at string) error {
+	return Mistake(what+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself")
 }
 
 // inProject says whether a path is one of the project's.

@@ -138,16 +138,14 @@ func (p *Plan) workdirLinks(o Options, h Host) error {
 	if named == p.Dir || len(rest.Rules) == len(p.Policy.Rules) {
 		return nil
 	}
+	var places []string
 	if o.WorkDir != "" {
-		for _, dir := range project(h.WorkDir) {
-			rest.Rules = append(rest.Rules, sandbox.Rule{Path: dir, Access: sandbox.Write})
-		}
+		places = project(h.WorkDir)
 	}
-	open := func(path string) bool { return rest.Explain(path, sandbox.Write).Allowed }
-	if _, links := follow(named); !slices.ContainsFunc(links, open) || open(p.Dir) {
-		return nil
+	if _, links := follow(named); planted(rest, places, links, p.Dir) {
+		return misled("working directory "+named, p.Dir)
 	}
-	return Mistake("working directory "+named+": leads to "+p.Dir+" by a link that a command may have put there", "if that is what you mean, name "+p.Dir+" itself")
+	return nil
 }
 
 // profile writes the flags as a profile that is merged over the real one: a flag is the last child.
@@ -251,7 +249,7 @@ func (p *Plan) sockets(merged *profiles.Profile) error {
 	var wrong []error
 	for _, s := range merged.Network.AllowUnixSockets {
 		if at, links := follow(filepath.Dir(s.Path)); p.planted(links, at) {
-			wrong = append(wrong, Mistake(whyText(s)+": "+s.Path+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself"))
+			wrong = append(wrong, misled(whyText(s)+": "+s.Path, at))
 		}
 	}
 	return errors.Join(wrong...)

@@ -26,7 +26,7 @@ func (p *Plan) RecordAt(path string) error {
 		places = append(places, real, filepath.Dir(real))
 	}
 	if at, links := follow(abs); p.planted(links, at) {
-		return Mistake("--audit-log "+path+": leads to "+at+" by a link that a command may have put there", "if that is what you mean, name "+at+" itself")
+		return misled("--audit-log "+path, at)
 	}
 	for _, at := range places {
 		if p.Policy.Explain(at, sandbox.Write).Allowed {
