@@ -217,7 +217,7 @@ func hideTyping(fd int, exit bool) (restore func(), err error) {
 		return back, nil
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Notify(signals, allEndings()...)
 	done := make(chan struct{})
 	go func() {
 		select {

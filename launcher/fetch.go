@@ -127,15 +127,11 @@ func takeEndings(signals chan<- os.Signal) {
 }
 
 // endings are the signals that ask a process to end, less those that this one was started to ignore.
-func endings() []os.Signal {
-	return slices.DeleteFunc([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, signal.Ignored)
-}
+func endings() []os.Signal { return slices.DeleteFunc(allEndings(), signal.Ignored) }
 
 // ends says whether a signal asks a process to end.
-func ends(sig os.Signal) bool {
-	switch sig {
-	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
-		return true
-	}
-	return false
+func ends(sig os.Signal) bool { return slices.Contains(allEndings(), sig) }
+
+func allEndings() []os.Signal {
+	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 }
